@@ -29,7 +29,7 @@ def negligible(domain: Float[ndarray, "v m"]) -> float:
 def contains(domain: Float[ndarray, "v m"], t: Float[ndarray, "*batch m"]) -> Bool[ndarray, "*batch"]:
     """Whether each t lies in the closed domain, its border widened by the tolerance."""
     if domain.shape[1] == 1:
-        return (np.abs(t[..., 0] - domain.mean()) <= 0.5 * measure(domain) + negligible(domain)).astype(bool)
+        return np.asarray(np.abs(t[..., 0] - domain.mean()) <= 0.5 * measure(domain) + negligible(domain))
     inside = np.ones(t.shape[:-1], bool)
     blur = 4 * np.finfo(float).eps * np.abs(domain).max()  # rounding of a vertex: it tilts short edges
     for start, end in zip(domain, np.roll(domain, -1, axis=0), strict=True):  # over edges: t may hold a million points

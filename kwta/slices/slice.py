@@ -30,6 +30,8 @@ class Slice:
     domain: Float[ndarray, "v m"]
     kind: Literal["slice"] = "slice"
 
+    __no_type_check__ = True  # for the constructor only: it takes any array of numbers, and says itself what is wrong
+
     def __post_init__(self) -> None:
         for name, axes in (("origin", 1), ("directions", 2), ("domain", 2)):
             object.__setattr__(self, name, _frozen(getattr(self, name), name, axes))
@@ -89,7 +91,7 @@ class Slice:
 
     def distance(self, x: Float[ndarray, "*batch d"]) -> Float[ndarray, "*batch"]:
         """‖x − s(t)‖₂ at the nearest t: how far x lies off the whole line or plane (the residual of `coordinates`)."""
-        return np.linalg.norm(x - self.points(self.coordinates(x)), axis=-1)
+        return np.asarray(np.linalg.norm(x - self.points(self.coordinates(x)), axis=-1))
 
     def contains(self, t: Float[ndarray, "*batch m"]) -> Bool[ndarray, "*batch"]:
         """Whether t lies in the closed domain (to about 1e-12 of its size)."""
