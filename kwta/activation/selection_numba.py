@@ -1,0 +1,82 @@
+"""Selection on the CPU in O(N): our kernel, parallel over rows with the GIL released."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from statistics import NormalDist
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from kwta.activation.kernel import keep_rows, select_rows
+
+# Entries per thread below which handing rows to another thread costs more than it saves (about 0.1 ms of work).
+ENTRIES_PER_THREAD = 1 << 16
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="kwta-selection")
+
+
+def _over_rows(kernel, entries: int, rows: int, *arguments) -> None:
+    """Run the kernel over chunks of rows, on torch's number of threads where there is work enough."""
+    parts = min(torch.get_num_threads(), rows, max(entries // ENTRIES_PER_THREAD, 1))
+    if parts == 1:
+        kernel(*arguments)
+        return
+    edges = [rows * i // parts for i in range(parts + 1)]
+    chunks = [
+        [a[start:end] if isinstance(a, np.ndarray) and len(a) else a for a in arguments]
+        for start, end in pairwise(edges)
+    ]
+    others = [_pool(parts - 1).submit(kernel, *chunk) for chunk in chunks[1:]]
+    kernel(*chunks[0])
+    for other in others:
+        other.result()
+
+
+def _run(y: Tensor, k: int, out: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    array = y.detach().numpy()
+    won = np.empty(array.shape, np.bool_)
+    if array.size:
+        n = array.shape[1]
+        bits = array.view(np.int32 if array.dtype == np.float32 else np.int64)
+        normal = NormalDist()
+        quantile = normal.inv_cdf(1 - (k - 0.25) / (n + 0.5))
+        slope = n * normal.pdf(quantile)
+        _over_rows(select_rows, array.size, len(array), array, bits, k, quantile, slope, won, out, thresholds)
+    return won
+
+
+def _nothing(y: Tensor) -> np.ndarray:
+    return np.empty((0, 0), y.detach().numpy().dtype)
+
+
+def select(y: Float[Tensor, "rows n"], k: int) -> tuple[Float[Tensor, "rows n"], Bool[Tensor, "rows n"]]:
+    """φ_k(y) and the mask of its winners."""
+    out = torch.empty_like(y, requires_grad=False)
+    won = _run(y, k, out.numpy(), _nothing(y))
+    return out, torch.from_numpy(won)
+
+
+def mask(y: Float[Tensor, "rows n"], k: int) -> Bool[Tensor, "rows n"]:
+    """The k winners of each row."""
+    return torch.from_numpy(_run(y, k, _nothing(y), _nothing(y)))
+
+
+def thresholds(y: Float[Tensor, "rows n"], k: int) -> Float[Tensor, "rows 1"]:
+    """The k-th largest entry of each row; NaN counts as +∞."""
+    values = torch.empty((len(y), 1), dtype=y.dtype)
+    _run(y, k, _nothing(y), values.numpy())
+    return values
+
+
+def keep(y: Float[Tensor, "rows n"], won: Bool[Tensor, "rows n"]) -> Float[Tensor, "rows n"]:
+    """y where `won`, zero elsewhere."""
+    out = torch.empty_like(y, requires_grad=False)
+    if y.numel():
+        _over_rows(keep_rows, y.numel(), len(y), y.detach().numpy(), won.numpy(), out.numpy())
+    return out
