@@ -1,0 +1,31 @@
+"""Data sets: 2-D points, digits, public image sets, and a person's own files.
+
+A spec (`Points`, `Digits`, `Images`, `CsvPoints`, `NpzFile`, `ImageFolder`) says which; `load` gives its arrays.
+"""
+
+from .csv_points import from_csv
+from .data import Data
+from .loading import load
+from .naming import NAMES, from_record, named
+from .npz_file import from_npz
+from .sources import DownloadError, Source
+from .specs import CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
+
+__all__ = [
+    "NAMES",
+    "CsvPoints",
+    "Data",
+    "Digits",
+    "DownloadError",
+    "ImageFolder",
+    "Images",
+    "NpzFile",
+    "Points",
+    "Source",
+    "Spec",
+    "from_csv",
+    "from_npz",
+    "from_record",
+    "load",
+    "named",
+]
