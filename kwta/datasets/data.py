@@ -11,18 +11,13 @@ from .specs import Spec
 from .split import stratified
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Data:
     """Examples x with class labels, split into training and test, and the spec they follow from.
 
     x is float32 of shape [n, *shape] (images: C, H, W), labels are int64 in 0..n_classes − 1, `classes` their names,
-    `box` the (low, high) that bounds every coordinate: the data box of slices and attacks. Other number types are
-    converted. The arrays are read-only views, so that a cache can hand one copy to many readers;
-    torch.tensor(data.x_train) copies one.
-
-    Raises ValueError, naming the spec's file or kind, for empty arrays, lengths or shapes that do not fit, values
-    that are not finite or lie outside the box, labels without a class, and fewer than two classes among the training
-    labels.
+    `box` the (low, high) that bounds every coordinate: the data box of slices and attacks. The arrays are read-only
+    views, so that a cache can hand one copy to many readers; torch.tensor(data.x_train) makes a copy to work on.
     """
 
     spec: Spec
@@ -33,27 +28,38 @@ class Data:
     classes: tuple[str, ...]
     box: tuple[float, float]
 
-    def __post_init__(self) -> None:
-        where = origin(self.spec)
-        object.__setattr__(self, "classes", _classes(self.classes, where))
-        object.__setattr__(self, "box", _box(self.box, where))
-        for part in ("train", "test"):
-            x = _inputs(getattr(self, f"x_{part}"), f"{where}: x_{part}")
-            labels = _labels(getattr(self, f"labels_{part}"), f"{where}: labels_{part}", self.classes)
-            if len(x) != len(labels):
-                raise ValueError(
-                    f"{where}: x_{part} has {len(x)} examples but labels_{part} has {len(labels)}; each needs one label"
-                )
-            _inside(x, f"{where}: x_{part}", self.box)
-            object.__setattr__(self, f"x_{part}", x)
-            object.__setattr__(self, f"labels_{part}", labels)
-        if self.x_train.shape[1:] != self.x_test.shape[1:]:
-            raise ValueError(
-                f"{where}: training inputs have shape {self.shape}, test {self.x_test.shape[1:]}; both must agree"
-            )
+    def __init__(
+        self,
+        spec: Spec,
+        x_train: ndarray,
+        labels_train: ndarray,
+        x_test: ndarray,
+        labels_test: ndarray,
+        classes: tuple[str, ...],
+        box: tuple[float, float],
+    ) -> None:
+        """Take inputs of any real type and whole-numbered labels, checked and converted.
+
+        Raises ValueError, naming the spec's file or kind, for empty arrays, lengths or shapes that do not fit, values
+        that are not finite or lie outside the box, labels without a class, and fewer than two classes among the
+        training labels.
+        """
+        where = origin(spec)
+        _check_classes(classes, where)
+        _check_box(box, where)
+        self._set(spec=spec, classes=classes, box=(float(box[0]), float(box[1])))
+        self._set(**_part("train", x_train, labels_train, classes, box, where))
+        self._set(**_part("test", x_test, labels_test, classes, box, where))
+        if self.x_test.shape[1:] != self.shape:
+            both = f"training inputs have shape {self.shape}, test {self.x_test.shape[1:]}"
+            raise ValueError(f"{where}: {both}; both must agree")
         if (self.labels_train == self.labels_train[0]).all():
-            only = self.classes[self.labels_train[0]]
+            only = classes[self.labels_train[0]]
             raise ValueError(f"{where}: every training label is {only!r}; learning needs at least two classes")
+
+    def _set(self, **fields: object) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -96,8 +102,20 @@ def _read_only(values: ndarray, dtype: type[np.generic]) -> ndarray:
     return view
 
 
-def _inputs(values: object, where: str) -> ndarray:
-    array = np.asarray(values)
+def _part(
+    part: str, x: ndarray, labels: ndarray, classes: tuple[str, ...], box: tuple[float, float], where: str
+) -> dict[str, ndarray]:
+    """The checked inputs and labels of the training or test part, under the names of Data's fields."""
+    inputs = _inputs(x, f"{where}: x_{part}")
+    targets = _labels(labels, f"{where}: labels_{part}", classes)
+    if len(inputs) != len(targets):
+        lengths = f"x_{part} has {len(inputs)} examples but labels_{part} has {len(targets)}"
+        raise ValueError(f"{where}: {lengths}; each needs one label")
+    _check_inside(inputs, f"{where}: x_{part}", box)
+    return {f"x_{part}": inputs, f"labels_{part}": targets}
+
+
+def _inputs(array: ndarray, where: str) -> ndarray:
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{where} holds {array.dtype.name} values; real numbers are needed")
     if array.ndim < 2 or not array.size:
@@ -115,15 +133,14 @@ def _inputs(values: object, where: str) -> ndarray:
     return x
 
 
-def _inside(x: ndarray, where: str, box: tuple[float, float]) -> None:
+def _check_inside(x: ndarray, where: str, box: tuple[float, float]) -> None:
     low, high = np.float32(box[0]), np.float32(box[1])  # rounding is monotone, so what lay inside still does
     for value in (x.min(), x.max()):
         if not low <= value <= high:
             raise ValueError(f"{where} holds {value}, outside the data box [{box[0]}, {box[1]}]")
 
 
-def _labels(values: object, where: str, classes: tuple[str, ...]) -> ndarray:
-    array = np.asarray(values)
+def _labels(array: ndarray, where: str, classes: tuple[str, ...]) -> ndarray:
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{where} has shape {array.shape}; one label for each of at least one example is needed: [n]")
     if array.dtype.kind not in "iu":
@@ -137,22 +154,17 @@ def _labels(values: object, where: str, classes: tuple[str, ...]) -> ndarray:
     return _read_only(array, np.int64)
 
 
-def _classes(names: object, where: str) -> tuple[str, ...]:
-    if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name.strip() for name in names):
-        raise ValueError(f"{where}: classes must be names, one for each class, got {names!r}")
+def _check_classes(names: tuple[str, ...], where: str) -> None:
+    if not all(name.strip() for name in names):
+        raise ValueError(f"{where}: classes must have names, got {names!r}")
     if len(names) < 2:
-        raise ValueError(f"{where}: only one class, {names!r}; learning needs at least two classes")
+        raise ValueError(f"{where}: the classes are {names!r}; learning needs at least two")
     if len(set(names)) < len(names):
-        twice = next(name for name in names if list(names).count(name) > 1)
+        twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{where}: the class {twice!r} is named twice; names must differ")
-    return tuple(names)
 
 
-def _box(box: object, where: str) -> tuple[float, float]:
-    try:
-        low, high = (float(bound) for bound in box)  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        low = high = math.nan
+def _check_box(box: tuple[float, float], where: str) -> None:
+    low, high = box
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"{where}: the data box must be two finite numbers (low, high) with low < high, got {box!r}")
-    return low, high
+        raise ValueError(f"{where}: the data box must be two finite numbers, low below high, got {box!r}")

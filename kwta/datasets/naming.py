@@ -60,6 +60,8 @@ def from_record(record: Mapping[str, Any]) -> Spec:
             f"a {kind} data set has no {', '.join(map(repr, strange))}; its fields are {', '.join(sorted(known))}"
         )
     try:
-        return KINDS[kind](**record)
+        return KINDS[kind](
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
+        )
     except TypeError as problem:
         raise ValueError(f"a {kind} data set cannot be made of {dict(record)!r}: {problem}") from problem

@@ -53,9 +53,7 @@ def _switch(what: str, value: object) -> None:
 
 
 def _path(value: object) -> str:
-    if not isinstance(value, str | os.PathLike):
-        raise ValueError(f"path must be a path, got {value!r}")
-    path = os.fspath(value)
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
     if not isinstance(path, str) or not path.strip() or "\0" in path:
         raise ValueError(f"path must be the name of a file or folder, got {value!r}")
     return path
@@ -185,7 +183,7 @@ class ImageFolder:
 
     def __post_init__(self) -> None:
         _settle(self, "path", _path(self.path))
-        if not isinstance(self.size, tuple | list) or len(self.size) != 2:
+        if not isinstance(self.size, tuple) or len(self.size) != 2:
             raise ValueError(f"size must be (height, width), got {self.size!r}")
         height, width = (
             _whole(what, side, 1, MAX_SIDE) for what, side in zip(("height", "width"), self.size, strict=True)
