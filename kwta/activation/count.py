@@ -7,10 +7,10 @@ from math import floor
 import numpy as np
 
 # γ as people pass it; a Fraction for ratios without a finite decimal, such as 1/3.
-Ratio = float | np.floating | Fraction
+Ratio = float | int | Fraction
 
 
-def exact(gamma: Ratio) -> Fraction:
+def exact(gamma: Ratio | np.floating) -> Fraction:
     """γ as the number a person wrote: 0.29 is 29/100, not the binary number nearest to it.
 
     Raises ValueError unless γ is a finite number in (0, 1].
@@ -25,7 +25,7 @@ def exact(gamma: Ratio) -> Fraction:
     return value
 
 
-def winners(gamma: Ratio, n: int) -> int:
+def winners(gamma: Ratio | np.floating, n: int) -> int:
     """k = ⌊γN⌋, the number of winners among N = `n` units.
 
     γN is evaluated exactly in decimal, so 0.29 of 100 is 29 (binary floating point gives 28). Pass a `Fraction` for

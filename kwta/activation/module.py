@@ -32,7 +32,7 @@ class KWTA(nn.Module):
     @gamma.setter
     def gamma(self, value: Ratio) -> None:
         exact(value)
-        self._gamma = value
+        self._gamma: Ratio = value
 
     def winners(self, n: int) -> int:
         """k for a layer of n units."""
