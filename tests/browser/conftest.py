@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import chromium
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 from pages import settle
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 from server import Server, free_port, own_server, serve
 
 # What a lecture room's beamer shows.
