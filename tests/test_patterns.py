@@ -15,9 +15,7 @@ from torch import nn
 from kwta import patterns as pt
 from kwta import slices
 from kwta.activation import KWTA
-from kwta.networks.arrays import from_arrays, from_npz
-from kwta.networks.build import build
-from kwta.networks.specs import CNN, MLP
+from kwta.networks import CNN, MLP, build, from_arrays, from_npz, with_kwta
 
 seeds = st.integers(0, 2**32 - 1)
 MIXED = MLP((6, 20, 15, 12, 3), gamma=(0.25, None, 0.5))
@@ -127,6 +125,15 @@ def test_the_batch_size_makes_no_difference(seed, batch):
         np.testing.assert_array_equal(one, other)
 
 
+def test_read_only_inputs_are_welcome():
+    x = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
+    x.setflags(write=False)
+    net = build(MIXED, 0)
+    pt.under_perturbation(net, x, 0.1, n=3)
+    pt.along(net, slices.gradient_line(net, x[0], 1, 1.0), n=5)
+    assert len(pt.patterns(net, x)) == 3
+
+
 @given(seeds)
 @settings(max_examples=20)
 def test_renaming_the_units_of_a_layer_renames_them_in_its_pattern(seed):
@@ -177,6 +184,26 @@ def test_a_module_called_twice_gives_two_layers():
     first, second = pt.patterns(Twice(), np.array([[3.0, 1.0, 2.0, 4.0]], np.float32))
     assert first.tolist() == [[True, False, False, True]]
     assert second.tolist() == [[False, True, True, False]]  # of (−3, 0, 0, −4)
+
+
+class Residual(nn.Module):
+    """As in a ResNet block: one ReLU, used twice, as a function and as a module, around a skip connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.relu(self.first(x))
+        return torch.relu(self.relu(self.second(y) + y) - 1)
+
+
+def test_a_converted_network_shows_every_call():
+    block = with_kwta(Residual(), 0.25).eval()
+    found = pt.patterns(block, np.random.default_rng(0).random((5, 1, 4, 4)).astype(np.float32))
+    assert [layer.shape for layer in found] == [(5, 32)] * 3
+    assert [set(layer.sum(axis=1).tolist()) for layer in found] == [{8}] * 3
 
 
 def test_winners_over_some_dimensions_are_chosen_there():

@@ -80,7 +80,8 @@ def _mask(module: nn.Module, y: Tensor) -> Bool[ndarray, "batch n"]:
 def _fitting(net: nn.Module, x: ndarray | Tensor) -> Tensor:
     """x on the network's device in the network's precision."""
     like = next((p for p in net.parameters() if p.is_floating_point()), torch.empty(0))
-    inputs = torch.as_tensor(x).to(like.dtype).to(like.device)
+    copied = torch.tensor(x) if isinstance(x, ndarray) else x  # data sets are read-only, which torch cannot share
+    inputs = copied.to(like.dtype).to(like.device)
     if not torch.isfinite(inputs).all():
         first = int((~torch.isfinite(inputs)).flatten(start_dim=1).any(dim=1).nonzero()[0])
         raise ValueError(f"inputs must be finite in {like.dtype}, got NaN or infinity in input {first} of its batch")
