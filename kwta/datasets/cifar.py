@@ -19,7 +19,7 @@ TEST = f"{FOLDER}/test_batch.bin"
 RECORD_BYTES = 1 + 3 * 32 * 32
 BATCH_BYTES = 10_000 * RECORD_BYTES  # of an official batch; more is refused unread
 
-Part = tuple[UInt8[ndarray, "n 3 32 32"], Int64[ndarray, " n"]]
+Part = tuple[UInt8[ndarray, "_n 3 32 32"], Int64[ndarray, " _n"]]  # each part has its own n
 
 
 def read(archive: Path) -> tuple[Part, Part]:

@@ -78,6 +78,7 @@ def divided(spec: Spec, x: ndarray, labels: ndarray, classes: tuple[str, ...], b
     Raises ValueError as Data does, and if no class has the two examples that a test takes.
     """
     where = origin(spec)
+    _check_classes(classes, where)
     x, labels = _inputs(x, f"{where}: x"), _labels(labels, f"{where}: labels", classes)
     if len(x) != len(labels):
         raise ValueError(f"{where}: there are {len(x)} examples but {len(labels)} labels; each needs one label")

@@ -15,7 +15,7 @@ from .split import balanced
 
 WHITE = np.float32(255)
 
-Part = tuple[UInt8[ndarray, "n c h w"], Int64[ndarray, " n"]]
+Part = tuple[UInt8[ndarray, "_n c h w"], Int64[ndarray, " _n"]]  # each part has its own n
 
 
 def data(spec: Images, source: Source | None = None, progress: bool = False) -> Data:

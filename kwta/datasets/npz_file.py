@@ -125,12 +125,12 @@ def _labels(labels: ndarray, where: str) -> ndarray:
         raise ValueError(
             f"{where} holds {labels.dtype} values, {labels[0]!r} first; labels are whole numbers, truth values or words"
         )
-    return labels.astype(np.int64) if labels.dtype.kind in "ub" else labels
+    return labels.astype(np.int64) if labels.dtype.kind == "u" else labels
 
 
 def _classified(labels: list[ndarray], names: ndarray | None, where: str) -> tuple[tuple[str, ...], list[ndarray]]:
     """(classes, labels 0..n_classes − 1): by the file's names for them, or else by the distinct labels in order."""
-    if len({part.dtype.kind for part in labels}) > 1:
+    if len({part.dtype.kind == "U" for part in labels}) > 1:
         kinds = " and ".join(str(part.dtype) for part in labels)
         raise ValueError(f"{where}: training and test labels are {kinds}; both must be numbers or both words")
     together = np.concatenate(labels)
@@ -141,7 +141,7 @@ def _classified(labels: list[ndarray], names: ndarray | None, where: str) -> tup
         raise ValueError(f"{where}: classes has shape {names.shape}; needed is one name for each class")
     classes = tuple(map(str, names.tolist()))
     if together.dtype.kind != "U":
-        return classes, labels
+        return classes, [part.astype(np.int64) for part in labels]
     if unknown := set(together.tolist()) - set(classes):
         raise ValueError(f"{where}: the label {min(unknown)!r} is none of the classes {', '.join(classes)}")
     return classes, [np.array([classes.index(word) for word in part.tolist()]) for part in labels]
