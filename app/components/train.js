@@ -1,0 +1,384 @@
+// The Train view: two networks learning side by side, played from frames that arrive in blocks of bytes.
+// What a block holds is described in app/compute/training.py.
+
+const COLOURS = ["#E69F00", "#0072B2"]; // Okabe-Ito orange and blue, left and right
+const CLASSES = ["#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#999999", "#7F3C8D", "#3969AC"];
+const NEGATIVE = [0, 114, 178], POSITIVE = [213, 94, 0];
+const SECONDS_PER_EXAMPLE = 1.4;
+
+const number = (x, digits) => x.toFixed(digits).replace("-", "\u2212");
+const percent = (x) => (x === null || x === undefined ? "–" : number(100 * x, 1) + " %");
+const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+
+async function unpacked(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const buffer = await new Response(stream).arrayBuffer();
+  const length = new DataView(buffer).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  return { header, body: new Uint8Array(buffer, 4 + length) };
+}
+
+// Hands out the arrays of a block one after another.
+class Reader {
+  constructor(body) { this.body = body; this.at = 0; }
+  take(n) { const part = this.body.subarray(this.at, this.at + n); this.at += n; return part; }
+  words(n) { const part = this.take(2 * n); return Uint16Array.from({ length: n }, (_, i) => part[2 * i] | (part[2 * i + 1] << 8)); }
+}
+
+class Player {
+  constructor(root) {
+    this.root = root;
+    const find = (selector) => root.querySelector(selector);
+    this.canvas = find(".stage"); this.box = find(".train"); this.scrub = find(".scrub"); this.playButton = find(".play");
+    this.readout = find(".readout"); this.live = find(".live"); this.table = find(".numbers table"); this.details = find(".numbers");
+    this.key = null; this.sides = []; this.setting = null;
+    this.position = 0; this.playing = false; this.asked = -1; this.last = 0; this.spoken = 0; this.exampleTime = 0; this.pinned = null;
+    this.speed = Number(find(".speed").value);
+    this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    find(".rewind").onclick = () => this.go(0, true);
+    find(".step").onclick = () => this.go(Math.floor(this.position) + 1);
+    this.playButton.onclick = () => this.toggle();
+    this.scrub.oninput = () => this.go(Number(this.scrub.value));
+    find(".speed").onchange = (e) => { this.speed = Number(e.target.value); };
+    this.details.ontoggle = () => this.fillTable();
+    this.box.onkeydown = (e) => this.pressed(e);
+    this.canvas.onclick = (e) => this.clicked(e);
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(this.box);
+    this.frame = (now) => this.tick(now);
+    this.handle = requestAnimationFrame(this.frame);
+  }
+
+  destroy() { cancelAnimationFrame(this.handle); this.observer.disconnect(); }
+
+  async receive(bytes, ask) {
+    this.ask = ask;
+    const { header, body } = await unpacked(bytes);
+    const reader = new Reader(body);
+    if (header.key !== this.key) {
+      if (header.start !== 0) { this.request(0); return; }
+      this.key = header.key; this.sides = header.sides.map(() => []); this.ends = []; this.setting = null;
+      this.position = 0; this.asked = -1; this.playing = !this.still; this.pinned = null;
+    }
+    if (header.setting) this.setting = header.setting;
+    if (!this.setting) return;
+    const { picture, lit, classes, labels } = this.setting;
+    const size = picture.reduce((a, b) => a * b, 1), units = lit.reduce((a, b) => a + b, 0), n = labels.length;
+    header.sides.forEach((side, i) => {
+      side.frames.forEach((frame, j) => {
+        const arrays = { picture: reader.take(size), lit: reader.take(n * units), sure: reader.take(n * classes.length) };
+        this.sides[i][header.start + j] = { ...frame, ...arrays };
+      });
+      const { frames, ...rest } = side;
+      this.ends[i] = rest;
+    });
+    if (header.setting) this.readSetting(reader);
+    this.asked = -1;
+    this.scrub.max = String(Math.max(this.length - 1, 0));
+    this.draw();
+    if (this.details.open) this.fillTable();
+  }
+
+  readSetting(reader) {
+    const { planar, examples, points } = this.setting;
+    const n = examples.reduce((a, b) => a * b, 1);
+    this.examples = planar ? reader.words(n) : reader.take(n);
+    if (planar) { this.points = reader.words(2 * points); this.pointLabels = reader.take(points); }
+  }
+
+  get length() { return Math.min(...this.sides.map((side) => side.length)); }
+  get done() { return this.ends.length === 2 && this.ends.every((end) => end.done); }
+
+  request(have) { if (this.asked !== have && this.ask) { this.asked = have; this.ask("more", { have, nonce: Math.random() }); } }
+
+  toggle() {
+    if (!this.playing && this.done && this.position >= this.length - 1) this.position = 0;
+    this.playing = !this.playing;
+    this.draw();
+  }
+
+  go(position, rewound = false) {
+    this.playing = rewound ? this.playing : false;
+    this.position = Math.max(0, Math.min(position, this.length - 1));
+    if (position >= this.length && !this.done) this.request(this.length);
+    this.draw();
+    this.speak();
+  }
+
+  pressed(e) {
+    if (e.target.matches("select, summary") || (e.target.matches("button") && e.key === " ")) return;
+    const at = Math.floor(this.position);
+    const action = { " ": () => this.toggle(), ArrowRight: () => this.go(at + 1), ArrowLeft: () => this.go(at - 1), Home: () => this.go(0, true) }[e.key];
+    if (action) { action(); e.preventDefault(); }
+  }
+
+  tick(now) {
+    this.handle = requestAnimationFrame(this.frame);
+    const passed = Math.min((now - this.last) / 1000, 0.1);
+    this.last = now;
+    if (!this.setting || document.hidden) return;
+    const before = [Math.floor(this.position), this.example];
+    if (this.playing) {
+      this.position = Math.min(this.position + passed * this.speed, Math.max(this.length - 1, 0));
+      if (this.position >= this.length - 1 && this.done) { this.playing = false; this.draw(); this.speak(); }
+    }
+    if (!this.done && this.playing && this.length - this.position < Math.max(8, this.speed / 2)) this.request(this.length);
+    if (!this.still) this.exampleTime += passed;
+    if (before[0] !== Math.floor(this.position) || before[1] !== this.example) this.draw();
+    if (this.playing && now - this.spoken > 5000) this.speak();
+  }
+
+  get example() {
+    if (this.pinned !== null) return this.pinned;
+    return Math.floor(this.exampleTime / SECONDS_PER_EXAMPLE) % this.setting.labels.length;
+  }
+
+  // ----- drawing
+
+  draw() {
+    if (!this.setting || !this.length) return;
+    const style = getComputedStyle(this.box), width = Math.max(this.box.clientWidth, 260), narrow = width < 640;
+    const font = style.fontFamily || "sans-serif";
+    this.ink = style.color || "#222";
+    this.paper = style.getPropertyValue("--st-background-color").trim() || "#fff";
+    this.dark = rgb(this.paper.startsWith("#") && this.paper.length === 7 ? this.paper : "#ffffff").reduce((a, b) => a + b, 0) < 384;
+    const text = narrow ? 14 : 17, gap = narrow ? 12 : 22;
+    const side = narrow ? (width - gap) / 2 : Math.min((width - 2 * gap) * 0.31, 330);
+    const strips = this.setting.lit.length, stripHeight = 16;
+    const panel = text * 1.6 + side + strips * (stripHeight + 5) + 12 + 3.2 * text;
+    const height = narrow ? panel + 260 : panel;
+    const ratio = window.devicePixelRatio || 1;
+    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
+      this.canvas.width = Math.round(width * ratio); this.canvas.height = Math.round(height * ratio);
+      this.canvas.style.height = height + "px";
+    }
+    const g = (this.g = this.canvas.getContext("2d"));
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    g.clearRect(0, 0, width, height);
+    g.font = `${text}px ${font}`; this.text = text; this.font = font;
+    this.boxes = [];
+    [0, 1].forEach((i) => this.drawPanel(i, i * (side + gap), 0, side, stripHeight));
+    if (narrow) this.drawCurves(0, panel + 8, width, 240);
+    else this.drawCurves(2 * (side + gap), 0, width - 2 * (side + gap), height);
+    this.describe();
+  }
+
+  frameOf(i) { return this.sides[i][Math.min(Math.floor(this.position), this.sides[i].length - 1)]; }
+
+  name(i) {
+    const gamma = this.frameOf(i).gammas.find((x) => x !== null);
+    return gamma === undefined ? "ReLU" : `k-WTA, γ = ${number(gamma, gamma * 100 % 1 > 1e-6 ? 3 : 2)}`;
+  }
+
+  label(text, x, y, options = {}) {
+    const g = this.g;
+    g.fillStyle = options.colour || this.ink; g.globalAlpha = options.alpha ?? 1;
+    g.textAlign = options.align || "left"; g.textBaseline = options.baseline || "alphabetic";
+    g.font = `${options.weight || 400} ${options.size || this.text}px ${this.font}`;
+    g.fillText(text, x, y, options.width);
+    g.globalAlpha = 1;
+  }
+
+  drawPanel(i, x, y, side, stripHeight) {
+    const frame = this.frameOf(i), { planar, lit, classes, labels } = this.setting, example = this.example;
+    this.label(this.name(i), x, y + this.text * 1.1, { weight: 600, colour: this.lineColour(i), width: side });
+    const top = y + this.text * 1.6;
+    if (planar) this.drawMap(frame, x, top, side);
+    else this.drawTiles(i, frame, x, top, side);
+    let at = top + side + 8, from = 0;
+    const units = lit.reduce((a, b) => a + b, 0);
+    lit.forEach((n, layer) => {
+      this.drawStrip(frame.lit.subarray(example * units + from, example * units + from + n), x, at, side, stripHeight, i);
+      from += n; at += stripHeight + 5;
+    });
+    const sure = frame.sure.subarray(example * classes.length, (example + 1) * classes.length);
+    const best = sure.indexOf(Math.max(...sure)), right = best === labels[example];
+    const thumb = 2.6 * this.text;
+    this.drawExample(example, x, at + 2, thumb);
+    this.boxes.push({ x, y: at, width: side, height: thumb + 4, kind: "example" });
+    const says = `${right ? "✓" : "✗"} says ${classes[best]}, ${Math.round((100 * sure[best]) / 255)} %`;
+    this.label(`input: ${classes[labels[example]]}`, x + thumb + 10, at + this.text * 1.1, { size: this.text * 0.9, width: side - thumb - 10 });
+    this.label(says, x + thumb + 10, at + this.text * 2.4, { size: this.text * 0.9, weight: 600, width: side - thumb - 10 });
+  }
+
+  lineColour(i) { return this.dark ? ["#F0B030", "#56B4E9"][i] : ["#B86E00", "#0072B2"][i]; }
+
+  tone(i) { return i === 0 ? (this.dark ? "#FFC04D" : "#E07B00") : (this.dark ? "#6CC4F5" : "#0072B2"); }
+
+  drawTiles(i, frame, x, y, side) {
+    const g = this.g, [n, channels, h, w] = this.setting.picture;
+    const columns = Math.ceil(Math.sqrt(n)), rows = Math.ceil(n / columns), cell = side / Math.max(columns, rows), pad = Math.max(2, cell * 0.07);
+    const example = this.example, units = this.setting.lit.reduce((a, b) => a + b, 0), lit = frame.lit.subarray(example * units, example * units + n);
+    const image = new ImageData(w, h), scratch = new OffscreenCanvas(w, h), s = scratch.getContext("2d");
+    const middle = this.dark ? [24, 26, 30] : [255, 255, 255];
+    g.imageSmoothingEnabled = false;
+    for (let unit = 0; unit < n; unit++) {
+      for (let p = 0; p < h * w; p++) {
+        const base = unit * channels * h * w + p;
+        let colour;
+        if (channels === 3) colour = [0, 1, 2].map((c) => frame.picture[base + c * h * w]);
+        else {
+          const v = (frame.picture[base] - 128) / 127, end = v < 0 ? NEGATIVE : POSITIVE, a = Math.min(Math.abs(v), 1);
+          colour = middle.map((m, c) => m + (end[c] - m) * a);
+        }
+        image.data.set([...colour, 255], 4 * p);
+      }
+      s.putImageData(image, 0, 0);
+      const cx = x + (unit % columns) * cell, cy = y + Math.floor(unit / columns) * cell, wins = lit[unit] > 0;
+      g.globalAlpha = wins ? 1 : 0.45;
+      g.drawImage(scratch, cx + pad, cy + pad, cell - 2 * pad, cell - 2 * pad);
+      g.globalAlpha = 1;
+      g.strokeStyle = wins ? this.tone(i) : this.ink + "22"; g.lineWidth = wins ? Math.max(2, cell * 0.08) : 1;
+      const inset = pad - g.lineWidth / 2;
+      g.strokeRect(cx + inset, cy + inset, cell - 2 * inset, cell - 2 * inset);
+    }
+  }
+
+  drawMap(frame, x, y, side) {
+    const g = this.g, [, rows, columns] = this.setting.picture, image = new ImageData(columns, rows), n = rows * columns;
+    const paper = this.dark ? [14, 17, 23] : [255, 255, 255];
+    for (let p = 0; p < n; p++) {
+      const colour = rgb(CLASSES[frame.picture[p] % CLASSES.length]), least = 1 / this.setting.classes.length;
+      const a = 0.15 + 0.6 * Math.max(0, (frame.picture[n + p] / 255 - least) / (1 - least));
+      image.data.set([0, 1, 2].map((c) => paper[c] + (colour[c] - paper[c]) * a).concat(255), 4 * p);
+    }
+    const scratch = new OffscreenCanvas(columns, rows);
+    scratch.getContext("2d").putImageData(image, 0, 0);
+    g.imageSmoothingEnabled = false;
+    g.drawImage(scratch, x, y, side, side);
+    g.strokeStyle = this.ink + "55"; g.lineWidth = 1; g.strokeRect(x + 0.5, y + 0.5, side - 1, side - 1);
+    const place = (u, v) => [x + (u / 65535) * side, y + (1 - v / 65535) * side];
+    for (let p = 0; p < this.pointLabels.length; p++) this.mark(...place(this.points[2 * p], this.points[2 * p + 1]), this.pointLabels[p], 3);
+    const e = this.example;
+    const [ex, ey] = place(this.examples[2 * e], this.examples[2 * e + 1]);
+    this.mark(ex, ey, this.setting.labels[e], 6);
+    g.strokeStyle = this.ink; g.lineWidth = 2.5; g.beginPath(); g.arc(ex, ey, 11, 0, 7); g.stroke();
+  }
+
+  // A class is told by shape as well as by colour.
+  mark(x, y, label, r) {
+    const g = this.g;
+    g.beginPath();
+    if (label % 3 === 0) g.arc(x, y, r, 0, 7);
+    else if (label % 3 === 1) g.rect(x - r * 0.9, y - r * 0.9, r * 1.8, r * 1.8);
+    else { g.moveTo(x, y - r * 1.2); g.lineTo(x + r * 1.1, y + r); g.lineTo(x - r * 1.1, y + r); g.closePath(); }
+    g.fillStyle = CLASSES[label % CLASSES.length]; g.fill();
+    g.strokeStyle = this.dark ? "#000a" : "#fffc"; g.lineWidth = 1; g.stroke();
+  }
+
+  drawStrip(lit, x, y, width, height, i) {
+    const g = this.g, cell = width / lit.length;
+    for (let unit = 0; unit < lit.length; unit++) {
+      g.fillStyle = lit[unit] ? this.tone(i) : this.ink;
+      g.globalAlpha = lit[unit] ? 0.3 + (0.7 * lit[unit]) / 255 : 0.08;
+      g.fillRect(x + unit * cell + 0.5, y, Math.max(cell - 1, 0.7), height);
+    }
+    g.globalAlpha = 1;
+  }
+
+  drawExample(example, x, y, side) {
+    const g = this.g, { planar, examples, labels } = this.setting;
+    if (planar) { this.mark(x + side / 2, y + side / 2, labels[example], side / 4); return; }
+    const [, channels, h, w] = examples, image = new ImageData(w, h), base = example * channels * h * w;
+    for (let p = 0; p < h * w; p++) {
+      const pixel = channels === 3 ? [0, 1, 2].map((c) => this.examples[base + c * h * w + p]) : Array(3).fill(this.examples[base + p]);
+      image.data.set([...pixel, 255], 4 * p);
+    }
+    const scratch = new OffscreenCanvas(w, h);
+    scratch.getContext("2d").putImageData(image, 0, 0);
+    g.imageSmoothingEnabled = false;
+    g.drawImage(scratch, x, y, side, side);
+    g.strokeStyle = this.ink + "55"; g.lineWidth = 1; g.strokeRect(x, y, side, side);
+  }
+
+  clicked(e) {
+    const at = this.canvas.getBoundingClientRect(), x = e.clientX - at.left, y = e.clientY - at.top;
+    const hit = this.boxes.some((b) => x >= b.x && x <= b.x + b.width && y >= b.y && y <= b.y + b.height);
+    if (hit) { this.pinned = (this.example + 1) % this.setting.labels.length; this.draw(); }
+  }
+
+  drawCurves(x, y, width, height) {
+    const each = height / 2, upto = Math.floor(this.position);
+    const total = Math.max(...this.ends.map((end) => end.total_steps), 1);
+    const steps = [0, 1].map((i) => this.sides[i].slice(0, upto + 1).flatMap((f) => f.steps));
+    const epochs = [0, 1].map((i) => this.sides[i].slice(0, upto + 1).flatMap((f) => f.epochs));
+    const finite = (values) => values.filter((v) => v !== null && Number.isFinite(v));
+    const highest = Math.max(0.5, ...epochs.flat().map((e) => e.loss).filter(Number.isFinite), ...finite(steps.flat().slice(0, 60).map((s) => s[1])).map((v) => Math.min(v, 5)));
+    this.drawChart({ x, y, width, height: each, title: "Loss (cross-entropy, nats)", low: 0, high: highest, total,
+      raw: steps, lines: epochs.map((list) => list.map((e) => [e.step, e.loss])), show: (v) => number(v, 2) });
+    const tests = epochs.flat().map((e) => e.test);
+    const low = Math.min(0.9, Math.floor(10 * Math.min(...tests.slice(-2), 1)) / 10, ...(this.position < this.length / 3 ? [0] : [0.5]));
+    this.drawChart({ x, y: y + each, width, height: each, title: "Accuracy on test inputs", low, high: 1, total,
+      raw: [[], []], lines: epochs.map((list) => list.map((e) => [e.step, e.test])), show: (v) => percent(v) });
+  }
+
+  drawChart({ x, y, width, height, title, low, high, total, raw, lines, show }) {
+    const g = this.g, small = this.text * 0.82, left = x + 3.2 * small, right = x + width - 5.6 * small, top = y + this.text * 1.8, bottom = y + height - 1.9 * small;
+    const px = (step) => left + ((right - left) * step) / total, py = (v) => bottom - ((bottom - top) * (Math.min(Math.max(v, low), high) - low)) / (high - low);
+    this.label(title, x, y + this.text * 1.1, { weight: 600, width });
+    for (let i = 0; i <= 2; i++) {
+      const v = low + ((high - low) * i) / 2;
+      g.strokeStyle = this.ink; g.globalAlpha = 0.15; g.lineWidth = 1; g.beginPath(); g.moveTo(left, py(v)); g.lineTo(right, py(v)); g.stroke(); g.globalAlpha = 1;
+      this.label(high > 1.001 || title.startsWith("Loss") ? number(v, 1) : `${Math.round(100 * v)} %`, left - 6, py(v), { size: small, align: "right", baseline: "middle", alpha: 0.8 });
+    }
+    this.label(`epoch ${this.epoch()} of ${this.epochsTotal()}`, right, bottom + 1.5 * small, { size: small, align: "right", alpha: 0.8 });
+    const ends = [];
+    [1, 0].forEach((i) => {
+      g.strokeStyle = this.lineColour(i); g.lineJoin = "round";
+      g.globalAlpha = 0.25; g.lineWidth = 1; this.path(raw[i].filter((p) => p[1] !== null), px, py); g.globalAlpha = 1;
+      g.lineWidth = 3; g.setLineDash(i ? [7, 5] : []); this.path(lines[i], px, py); g.setLineDash([]);
+      const last = lines[i][lines[i].length - 1];
+      if (last) { g.fillStyle = this.lineColour(i); g.beginPath(); g.arc(px(last[0]), py(last[1]), 4, 0, 7); g.fill(); ends.push([i, last, py(last[1])]); }
+    });
+    ends.sort((a, b) => a[2] - b[2]);
+    if (ends.length === 2 && ends[1][2] - ends[0][2] < small * 1.15) {
+      const middle = (ends[0][2] + ends[1][2]) / 2;
+      const centre = Math.min(Math.max(middle, top + small * 0.6), bottom - small * 0.6);
+      ends[0][2] = centre - small * 0.6; ends[1][2] = centre + small * 0.6;
+    }
+    ends.forEach(([i, last, at]) => this.label(show(last[1]), Math.max(px(last[0]), left) + 9, at, { size: small, weight: 600, colour: this.lineColour(i), baseline: "middle" }));
+  }
+
+  path(points, px, py) {
+    const g = this.g;
+    g.beginPath();
+    points.forEach(([step, v], i) => (i ? g.lineTo(px(step), py(v)) : g.moveTo(px(step), py(v))));
+    g.stroke();
+  }
+
+  epoch() { return number(Math.min(this.frameOf(0).step / this.ends[0].per_epoch, this.epochsTotal()), 1); }
+  epochsTotal() { return Math.round(this.ends[0].total_steps / this.ends[0].per_epoch); }
+
+  lastEpoch(i) { return this.sides[i].slice(0, Math.floor(this.position) + 1).flatMap((f) => f.epochs).pop(); }
+
+  describe() {
+    const at = Math.floor(this.position);
+    this.scrub.value = String(at);
+    this.playButton.innerHTML = this.playing ? "⏸<span> Pause</span>" : "▶<span> Play</span>";
+    const ended = this.done && at >= this.length - 1, failed = ended && this.ends.some((end) => end.failed);
+    const results = [0, 1].map((i) => `${this.name(i)}: ${percent(this.lastEpoch(i)?.test)} of ${this.setting.counts[1]} test inputs right`).join(" · ");
+    const messages = this.ends.filter((end) => end.failed).map((end) => end.message).join(" ");
+    this.readout.textContent = failed ? messages : `Epoch ${this.epoch()} of ${this.epochsTotal()}, step ${this.frameOf(0).step}. ${results}.`;
+    this.readout.classList.toggle("failed", failed);
+    this.canvas.setAttribute("aria-label", this.readout.textContent);
+    this.box.dataset.position = String(at); this.box.dataset.length = String(this.length); this.box.dataset.done = String(this.done); this.box.dataset.playing = String(this.playing);
+  }
+
+  speak() { this.spoken = performance.now(); this.live.textContent = this.readout.textContent; }
+
+  fillTable() {
+    if (!this.details.open || !this.setting) return;
+    const head = ["epoch", ...[0, 1].flatMap((i) => [`loss, ${this.name(i)}`, "train", "test", "dead units"])];
+    const all = [0, 1].map((i) => this.sides[i].flatMap((f) => f.epochs));
+    const rows = all[0].map((left, r) => [left.epoch, ...[left, all[1][r]].flatMap((e) => (e ? [number(e.loss, 4), percent(e.train), percent(e.test), e.dead.join(", ")] : ["", "", "", ""]))]);
+    this.table.innerHTML = `<tr>${head.map((h) => `<th scope="col">${h}</th>`).join("")}</tr>` + rows.map((row) => `<tr>${row.map((c) => `<td>${c}</td>`).join("")}</tr>`).join("");
+  }
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const player = (parentElement.__player ||= new Player(parentElement));
+  clearTimeout(player.leaving);
+  if (data && player.data !== data) { player.data = data; player.receive(data, setTriggerValue); }
+  return () => { player.leaving = setTimeout(() => { player.destroy(); delete parentElement.__player; }, 500); };
+}

@@ -1,0 +1,166 @@
+"""Training runs behind the Train view: made lazily, shared, cancelled, and packed without loss."""
+
+import gzip
+import json
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from app.compute import training
+from app.compute.frames import FAINTEST, Framer, grid, samples
+from app.compute.runs import FRAMES, Recipe, Run, frame_steps
+from kwta.datasets import Digits, Points, load
+from kwta.networks import CNN, MLP, activations, build
+from kwta.patterns import patterns
+from kwta.training import Epoch, Step, Training, train
+
+
+@pytest.fixture(scope="module")
+def moons():
+    return load(Points("moons", size=300, noise=0.1, seed=0))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load(Digits())
+
+
+def recipe(gamma=0.25, **training):
+    return Recipe("moons", MLP((2, 16, 16, 2), gamma), 0, Training(**{"epochs": 6, "batch": 32, **training}), "cpu")
+
+
+def finished(run: Run) -> Run:
+    run.want(10**6)
+    run.wait(10**6, 30)
+    assert run.done
+    return run
+
+
+def test_frames_crowd_towards_the_start_and_include_both_ends():
+    steps = frame_steps(5000)
+    gaps = np.diff(steps)
+    assert steps[0] == 0
+    assert steps[-1] == 5000
+    assert len(steps) <= FRAMES + 1
+    assert gaps[0] < gaps[-1]
+
+
+def test_a_run_goes_no_further_than_somebody_asked(moons):
+    run = Run(recipe(), moons)
+    time.sleep(0.1)
+    assert run.frames == []
+    run.want(3)
+    run.wait(3, 10)
+    time.sleep(0.2)
+    assert len(run.frames) == 3
+    assert not run.done
+    run.cancel()
+    assert run.done
+
+
+def test_a_run_takes_every_record_once_and_ends_like_plain_training(moons):
+    run = finished(Run(recipe(), moons))
+    net = build(run.recipe.net, 0)
+    expected = [r for r in train(net, moons, run.recipe.training, device="cpu") if isinstance(r, Step | Epoch)]
+    records = [r for frame in run.frames for r in frame.records]
+    assert [(type(r), r.step, r.loss) for r in records] == [(type(r), r.step, r.loss) for r in expected]
+    assert all(torch.equal(a, b) for a, b in zip(run.network().state_dict().values(), net.state_dict().values(), strict=True))
+
+
+def test_two_runs_of_one_recipe_show_the_same_pictures(moons):
+    first, second = finished(Run(recipe(), moons)), finished(Run(recipe(), moons))
+    for a, b in zip(first.frames, second.frames, strict=True):
+        assert all(np.array_equal(getattr(a, part), getattr(b, part)) for part in ("picture", "lit", "sure"))
+
+
+def test_asking_again_after_the_end_or_after_cancelling_waits_for_nothing(moons):
+    run = finished(Run(recipe(), moons))
+    started = time.perf_counter()
+    run.want(10**7)
+    run.wait(10**7, 5)
+    assert time.perf_counter() - started < 1
+
+
+def test_an_error_in_a_run_reaches_whoever_watches(moons):
+    bad = Recipe("moons", MLP((3, 4, 2), 0.5), 0, Training(epochs=1), "cpu")
+    with pytest.raises(RuntimeError):
+        build(bad.net, 0)(torch.tensor(moons.x_test))
+    run = Run(bad, moons)
+    run.want(1)
+    run.wait(1, 10)
+    assert run.done
+    assert "inputs of shape (2,)" in str(run.error)
+
+
+@pytest.mark.parametrize("gamma", [0.25, None])
+def test_lit_units_are_the_pattern_of_the_sample_inputs(digits, gamma):
+    net = build(MLP((64, 30, 20, 10), gamma), 1)
+    frame = Framer(net, digits).frame([])
+    won = np.concatenate(patterns(net, torch.tensor(digits.x_test[samples(digits)])), axis=1)
+    assert np.array_equal(frame.lit > 0, won)
+    assert frame.lit[won].min() >= FAINTEST
+
+
+def test_a_feature_map_is_lit_when_it_holds_a_winner(digits):
+    net = build(CNN((1, 8, 8), (5,), 10, gamma=(0.05, 0.2), hidden=(12,)), 1).eval()
+    x = torch.tensor(digits.x_test[samples(digits)])
+    frame = Framer(net, digits).frame([])
+    won = patterns(net, x)[0].reshape(activations(net, x)[0].shape)
+    assert frame.lit.shape == (10, 5 + 12)
+    assert np.array_equal(frame.lit[:, :5] > 0, won.any(axis=(2, 3)))
+
+
+def test_the_decision_map_shows_class_and_confidence_at_its_squares(moons):
+    net = build(MLP((2, 16, 2), 0.25), 0).eval()
+    frame = Framer(net, moons).frame([])
+    chance = net(torch.tensor(grid(moons))).softmax(1).detach().numpy()
+    assert np.array_equal(frame.picture[0].ravel(), chance.argmax(1))
+    assert np.abs(frame.picture[1].ravel() / 255 - chance.max(1)).max() <= 0.5 / 255 + 1e-6
+    corners = grid(moons)[[0, -1]]
+    assert corners[0][0] < corners[1][0]
+    assert corners[0][1] > corners[1][1]
+
+
+def test_sample_inputs_take_the_classes_in_turn(digits):
+    assert digits.labels_test[samples(digits)].tolist() == list(range(10))
+
+
+def unpacked(block: bytes):
+    raw = gzip.decompress(block)
+    length = int.from_bytes(raw[:4], "little")
+    return json.loads(raw[4 : 4 + length]), raw[4 + length :]
+
+
+def test_a_block_holds_the_frames_and_the_setting_to_the_byte(moons):
+    sides = [finished(Run(recipe(), moons)), finished(Run(recipe(None), moons))]
+    header, body = unpacked(training.encoded(sides, "name", 0, moons))
+    assert header["key"] == "name"
+    at = 0
+    for side, run in zip(header["sides"], sides, strict=True):
+        assert len(side["frames"]) == training.CHUNK
+        for frame in run.frames[: training.CHUNK]:
+            for part in (frame.picture, frame.lit, frame.sure):
+                assert body[at : at + part.size] == part.tobytes()
+                at += part.size
+    points = header["setting"]["points"]
+    assert len(body) - at == 2 * 2 * len(header["setting"]["labels"]) + 2 * 2 * points + points
+    later, _ = unpacked(training.encoded(sides, "name", len(sides[0].frames) - 1, moons))
+    assert "setting" not in later
+    assert [side["done"] for side in later["sides"]] == [True, True]
+
+
+def test_a_diverged_run_is_packed_with_its_message(moons):
+    sides = [finished(Run(recipe(None, learning_rate=1e20), moons)) for _ in range(2)]
+    header, _ = unpacked(training.encoded(sides, "name", 0, moons))
+    assert all(side["failed"] and "diverged" in side["message"] for side in header["sides"])
+    assert header["sides"][0]["frames"][-1]["steps"][-1][1] is None
+
+
+def test_the_twin_differs_in_its_activation_alone():
+    pair = training.recipes("moons", MLP((2, 8, 2), 0.5), 3, Training(gamma=0.5), "cpu")
+    assert pair.right.net == MLP((2, 8, 2), None)
+    assert pair.right.training == Training()
+    assert (pair.left.seed, pair.left.data) == (pair.right.seed, pair.right.data)
+    assert training.key(pair) == training.key(training.recipes("moons", MLP((2, 8, 2), 0.5), 3, Training(gamma=0.5), "cpu"))
