@@ -15,6 +15,8 @@ from pages import settle
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 from server import Server, free_port, own_server, serve
 
+HERE = Path(__file__).parent
+
 # What a lecture room's beamer shows.
 VIEWPORT = {"width": 1280, "height": 720}
 
@@ -22,6 +24,14 @@ VIEWPORT = {"width": 1280, "height": 720}
 TIMEOUT_SECONDS = 30
 
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in this folder, so that no test opens a browser among the fast ones."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -112,7 +122,8 @@ def watch(browser: Browser, app: Server, request: pytest.FixtureRequest, tmp_pat
         watch.page.screenshot(path=tmp_path / "page.png")
         print(f"the page is pictured in {tmp_path / 'page.png'}")
     context.close()
-    assert not problems, "\n".join(problems)
+    if problems:
+        pytest.fail("\n".join(problems), pytrace=False)
 
 
 @pytest.fixture

@@ -1,9 +1,5 @@
 """The watch over a page sees what it is there to see: each kind of problem, provoked, is reported."""
 
-import pytest
-
-pytestmark = pytest.mark.browser
-
 # Long enough for a task that the page has queued to run.
 QUEUED_MS = 200
 

@@ -1,0 +1,115 @@
+"""The benchmark harness tells the truth about calls whose cost is known: a clock that the calls themselves turn."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks import __main__ as command
+from benchmarks import activation, harness, report
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still, except when a call adds to it; in seconds."""
+    now = [0.0]
+    monkeypatch.setattr(harness.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def costing(clock: list[float], seconds: float, calls: list[float]):
+    def call() -> None:
+        clock[0] += seconds
+        calls.append(seconds)
+
+    return call
+
+
+def test_the_ratio_says_how_many_times_as_fast_ours_is(clock):
+    result = harness.compare("c", costing(clock, 0.001, []), costing(clock, 0.003, []), target=2)
+    assert (result.ratio, result.ratio_low, result.ratio_high) == pytest.approx((3, 3, 3))
+    assert (result.ours_ms, result.other_ms) == pytest.approx((1, 3))
+    assert result.verdict == "met (≥ 2)"
+
+
+def test_a_missed_target_is_called_missed(clock):
+    result = harness.compare("c", costing(clock, 0.003, []), costing(clock, 0.001, []), target=1)
+    assert result.ratio == pytest.approx(1 / 3)
+    assert result.verdict == "MISSED (≥ 1)"
+
+
+def test_the_two_ways_alternate_so_that_a_change_of_pace_meets_both(clock):
+    # The machine becomes ten times slower halfway: run one after the other, the two would meet different machines.
+    calls: list[float] = []
+
+    def call_of(seconds: float):
+        def call() -> None:
+            clock[0] += seconds * (10 if len(calls) > 40 else 1)
+            calls.append(seconds)
+
+        return call
+
+    result = harness.compare("c", call_of(0.01), call_of(0.02))
+    assert result.ratio == pytest.approx(2)
+    blocks = calls[8:]  # after the calls that choose the size of a block
+    assert all({*blocks[i : i + 2]} == {0.01, 0.02} for i in range(0, len(blocks), 2))
+    assert blocks[:4] == [0.01, 0.02, 0.02, 0.01]
+
+
+def test_time_per_entry_is_in_nanoseconds(clock):
+    assert harness.timing("c", costing(clock, 0.002, []), entries=1000).ns_per_entry == pytest.approx(2000)
+
+
+def test_threads_are_set_for_the_block_only():
+    before = torch.get_num_threads()
+    with harness.threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_the_formula_and_the_operator_agree_where_no_entries_tie():
+    x = torch.randperm(60, generator=torch.Generator().manual_seed(1)).reshape(3, 20).float() - 30
+    assert torch.equal(activation.formula(x, 5), activation.kwta(x, 5))
+
+
+@pytest.fixture
+def _short(monkeypatch):
+    """All benchmarks with small shapes and few repetitions."""
+    monkeypatch.setattr(harness, "REPETITIONS", 3)
+    monkeypatch.setattr(harness, "BLOCK_SECONDS", 1e-4)
+    monkeypatch.setattr(activation, "SHAPES", [(2, 8, 1.0)])
+    monkeypatch.setattr(activation, "LENGTHS", (8, 16))
+    monkeypatch.setattr(activation, "GAMMAS", (0.5,))
+    monkeypatch.setattr(activation, "ENTRIES", 64)
+
+
+@pytest.mark.usefixtures("_short")
+def test_the_json_has_every_row_and_the_machine(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "activation", "--json"])
+    command.main()
+    result = json.loads(capsys.readouterr().out)
+    assert result["machine"]["torch"] == torch.__version__
+    devices = 1 + torch.cuda.is_available()
+    assert [len(section["rows"]) for section in result["sections"]] == [devices + 1, devices + 1, 2 * devices]
+    assert {row["kind"] for section in result["sections"] for row in section["rows"]} == {"Comparison", "Timing"}
+
+
+@pytest.mark.usefixtures("_short")
+def test_the_table_has_a_line_for_every_row(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks"])
+    command.main()
+    printed = capsys.readouterr().out
+    assert printed.count("2 × 8, γ = 0.5") >= 4
+    assert "8 × 8, γ = 0.2" in printed
+
+
+def test_an_unknown_name_is_refused_with_the_names_there_are(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "speed"])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "NAME must be one of activation, got speed" in capsys.readouterr().err
+
+
+def test_a_case_is_printed_once_with_its_spread():
+    row = harness.Comparison("a", "cpu", 1, 1.0, 5.0, 5.0, 4.5, 5.5, 4.0)
+    assert report._line(row) == f"{'a':<28} cpu {1:>10}     1.000     5.000    5.00     4.50 – 5.50  met (≥ 4)"
