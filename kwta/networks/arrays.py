@@ -1,9 +1,11 @@
 """Networks from given weights: arrays, or an .npz file of W0, b0, W1, b1, ..."""
 
+import struct
+import zlib
 from collections.abc import Sequence
+from io import BufferedIOBase, BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -14,6 +16,9 @@ from kwta.networks.network import Network, unfilled
 from kwta.networks.specs import MLP, Gamma
 
 MAX_BYTES = 2**30  # of an .npz file unpacked: a few kilobytes can unpack to terabytes of zeros
+
+# What a damaged or encrypted file makes zipfile, zlib and NumPy raise.
+UNREADABLE = (BadZipFile, zlib.error, struct.error, ValueError, RuntimeError, EOFError, OSError, MemoryError, KeyError)
 
 
 def from_arrays(weights: Sequence[ndarray], biases: Sequence[ndarray], gamma: Gamma) -> Network:
@@ -40,25 +45,34 @@ def from_arrays(weights: Sequence[ndarray], biases: Sequence[ndarray], gamma: Ga
     return net
 
 
-def from_npz(file: str | Path | BinaryIO, gamma: Gamma) -> Network:
+def from_npz(file: str | Path | BufferedIOBase, gamma: Gamma) -> Network:
     """`from_arrays` with the arrays W0, b0, W1, b1, ... of an .npz file, given by its path or opened for reading.
 
-    Raises ValueError if it is no .npz file, unpacks to more than a gibibyte, or lacks or adds an array.
+    Raises OSError if there is no such file; ValueError if it is no .npz file, unpacks to more than a gibibyte, or lacks
+    or adds an array.
     """
+    data = file.read() if isinstance(file, BufferedIOBase) else Path(file).read_bytes()
     try:
-        with ZipFile(file) as archive:
-            n_bytes = sum(entry.file_size for entry in archive.infolist())
-        if n_bytes > MAX_BYTES:
-            raise ValueError(f"it unpacks to {n_bytes:,} bytes, allowed are {MAX_BYTES:,}")
-        with np.load(file, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-    except (BadZipFile, ValueError, EOFError) as error:
+        arrays = _unpacked(data)
+    except UNREADABLE as error:
         raise ValueError(f"cannot read {getattr(file, 'name', file)} as .npz: {error}") from error
     n_layers = max(1, len(arrays) // 2)
     expected = _names(n_layers)
     if set(arrays) != set(expected):
         raise ValueError(f"the arrays must be called {', '.join(expected)}, got {', '.join(sorted(arrays)) or 'none'}")
     return from_arrays([arrays[name] for name in expected[::2]], [arrays[name] for name in expected[1::2]], gamma)
+
+
+def _unpacked(data: bytes) -> dict[str, ndarray]:
+    with ZipFile(BytesIO(data)) as archive:
+        n_bytes = sum(entry.file_size for entry in archive.infolist())
+    if n_bytes > MAX_BYTES:
+        raise ValueError(f"it unpacks to {n_bytes:,} bytes, allowed are {MAX_BYTES:,}")
+    with np.load(BytesIO(data), allow_pickle=False) as content:
+        arrays = {name: content[name] for name in content.files}
+    if foreign := [name for name, array in arrays.items() if not isinstance(array, ndarray)]:
+        raise ValueError(f"{foreign[0]} is no array")
+    return arrays
 
 
 def _names(n_layers: int) -> list[str]:

@@ -10,8 +10,8 @@ from kwta.activation import KWTA
 from kwta.networks.network import Network
 from kwta.networks.relu_calls import calls_relu
 from kwta.networks.remaining import remaining_relus
-from kwta.networks.rewire import rewire
-from kwta.networks.specs import Ratio
+from kwta.networks.rewire import is_rewired, rewire
+from kwta.networks.specs import Ratio, check_ratios
 
 Example = Tensor | tuple[Tensor, ...]
 
@@ -33,13 +33,14 @@ def with_kwta(module: nn.Module, gamma: Ratio, example: Example | None = None) -
     Raises ValueError if nothing is found to replace; if a ReLU cannot be replaced, being in TorchScript, in a compiled
     or traced module, or in a fused kernel such as nn.RNN's; if γ is refused.
     """
+    check_ratios(gamma)
     KWTA(gamma)
     for name, part in module.named_modules():
         _check_open(part, _named(name, module))
     copy = deepcopy(module)
     n_replaced, copy = _replace_modules(copy, gamma)
     for part in list(copy.modules()):
-        if not isinstance(part, KWTA) and calls_relu(part):
+        if not isinstance(part, KWTA) and not is_rewired(part) and calls_relu(part):
             _rewire(part, gamma)
             n_replaced += 1
     if example is not None:

@@ -8,7 +8,7 @@ import dis
 from collections.abc import Iterator
 from functools import partial
 from inspect import getattr_static
-from types import CodeType, FunctionType, MethodType
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -80,12 +80,20 @@ def _names_relu(code: CodeType, function: FunctionType, module: nn.Module, seen:
 
 def _places(function: FunctionType, module: nn.Module) -> list[dict[str, Any]]:
     """What names in the function's code may stand for: the module's attributes, methods, the globals, the closure."""
-    classes = [cls for cls in reversed(type(module).__mro__) if cls not in nn.Module.__mro__]
-    methods = {name: value for cls in classes for name, value in vars(cls).items()}
+    classes = [cls for cls in type(module).__mro__ if cls not in nn.Module.__mro__]
+    names = {name for cls in classes for name in vars(cls)}
+    methods = {name: [vars(cls)[name] for cls in classes if name in vars(cls)] for name in names}  # super() reaches all
     closed = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    closure = {name: cell.cell_contents for name, cell in closed if name != "__class__"}
+    closure = {name: _content(cell) for name, cell in closed if name != "__class__"}
     followed = {name: value for name, value in function.__globals__.items() if not _is_torch(value)}
     return [vars(module), methods, followed, closure]
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # empty: its variable is not assigned yet
+        return None
 
 
 def _is_torch(value: Any) -> bool:

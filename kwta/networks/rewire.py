@@ -5,6 +5,8 @@ from torch.overrides import TorchFunctionMode
 
 from kwta.networks.relu_calls import IN_PLACE, RELUS
 
+MARK = "_relu_is_kwta"
+
 
 class Replaced(TorchFunctionMode):
     """While active, and in this thread only, ReLU functions are computed by `activation`, in place where they were."""
@@ -20,6 +22,11 @@ class Replaced(TorchFunctionMode):
         y = args[0] if args else kwargs["input"]
         in_place = func in IN_PLACE or kwargs.get("inplace", len(args) > 1 and args[1])
         return y.copy_(self.activation(y)) if in_place else self.activation(y)
+
+
+def is_rewired(module: nn.Module) -> bool:
+    """Whether `rewire` has been here."""
+    return getattr(type(module), MARK, False)
 
 
 def rewire(module: nn.Module, activation: nn.Module) -> None:
@@ -38,4 +45,4 @@ def rewire(module: nn.Module, activation: nn.Module) -> None:
             return cls.forward(self, *args, **kwargs)
 
     copied = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    module.__class__ = type(cls.__name__, (cls,), {"forward": forward, **copied})
+    module.__class__ = type(cls.__name__, (cls,), {"forward": forward, MARK: True, **copied})
