@@ -1,0 +1,58 @@
+"""Canvases and other parts of our own, as st.components.v2 components.
+
+A component `name` is name.js (an ES module with a default export), and name.css and name.html where it needs them, in this
+folder. shared.js is put before its script and shared.css before its style, so that everything declared there is at hand
+without an import.
+
+    from app.components import component
+
+    component("operator")(key="operator", data={...}, on_moved_change=callback)
+
+Always pass `key`: without one every change of data makes a new instance. `data` may hold numbers, text, lists and dicts;
+large arrays go as the one `bytes` value at the top level (a Uint8Array in the script). The script reports through
+`setTriggerValue("moved", value)`, after which `callback` runs and finds the value in st.session_state[key]["moved"].
+
+A script looks like this. `mounted` calls `create` once per instance and `update(data)` of what it returned on every run
+of the page; `destroy()` runs when the page drops the component.
+
+    export default mounted((root, send, data) => {
+      const canvas = root.querySelector("canvas");
+      const stop = fitted(canvas, draw);                     // draw(context, width, height) in CSS pixels, high-DPI
+      function draw(context, width, height) { ... theme(root).positive ... }
+      return { update(data) { ... }, destroy() { stop(); } };
+    });
+
+What shared.js offers is listed at its head. A canvas needs a role, a label, a text with aria-live="polite" that says what it
+shows, and a visible focus (shared.css draws one).
+"""
+
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime import Runtime
+
+FOLDER = Path(__file__).parent
+
+
+@cache
+def source(name: str) -> dict[str, str]:
+    """html, css and js of a component, the shared parts before its own."""
+    own = {kind: FOLDER / f"{name}.{kind}" for kind in ("html", "css", "js")}
+    if not own["js"].is_file():
+        raise ValueError(f"there is no component {name!r}: {own['js']} is missing")
+    texts = {kind: path.read_text(encoding="utf-8") for kind, path in own.items() if path.is_file()}
+    for kind in ("css", "js"):
+        texts[kind] = f"{(FOLDER / f'shared.{kind}').read_text(encoding='utf-8')}\n{texts.get(kind, '')}"
+    return texts
+
+
+def component(name: str):
+    """The function that puts component `name` into the page; see this module's text. ValueError if it does not exist."""
+    return _registered(f"kwta_{name}", name, id(Runtime.instance()) if Runtime.exists() else 0)
+
+
+@cache
+def _registered(registered: str, name: str, _runtime: int):
+    # Registered once per server: again for every page would make Streamlit warn about a second definition.
+    return st.components.v2.component(registered, **source(name))

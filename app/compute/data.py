@@ -1,0 +1,97 @@
+"""Data sets by name, loaded once for all viewers."""
+
+import os
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+
+import streamlit as st
+
+from app.compute import Unusable
+from kwta.datasets import NAMES, Data, DownloadError, Images, Spec, load, named
+from kwta.datasets.sources import DATA_VARIABLE, SOURCES, cache_folder
+from kwta.datasets.specs import SHAPES
+
+# Of a public image set a page uses a class-balanced part: 12,000 CIFAR images are 150 MB, all of them 740 MB.
+TRAIN_IMAGES, TEST_IMAGES = 12_000, 2_000
+# Data sets kept in memory at a time, over all viewers.
+KEPT = 6
+MEGABYTES = {"mnist": 12, "fashion-mnist": 31, "cifar10": 170, "svhn": 246}
+
+
+class DataError(Unusable):
+    """A data set that cannot be had; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a network must know of a data set: the shape of one input and the number of classes."""
+
+    shape: tuple[int, ...]
+    n_classes: int
+
+    @property
+    def inputs(self) -> int:
+        """Entries of one input."""
+        return prod(self.shape)
+
+
+OUTLINES = (
+    {name: Outline((2,), 2) for name in SHAPES}
+    | {"digits": Outline((1, 8, 8), 10)}
+    | {name: Outline((1, 28, 28), 10) for name in ("mnist", "fashion-mnist")}
+    | {name: Outline((3, 32, 32), 10) for name in ("cifar10", "svhn")}
+)
+
+
+def spec(name: str) -> Spec:
+    """The spec of a built-in data set, as the app uses it; DataError for any other name.
+
+    Files are not opened by name: a link must not read the disk of the machine that serves it.
+    """
+    try:
+        found = named(name, files=False)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    return replace(found, train=TRAIN_IMAGES, test=TEST_IMAGES) if isinstance(found, Images) else found
+
+
+def outline(name: str) -> Outline:
+    """Shape and classes of a built-in data set, without loading it; DataError for any other name."""
+    spec(name)
+    return OUTLINES[name]
+
+
+def data(name: str) -> Data:
+    """The arrays of a built-in data set (read-only, shared by all viewers); DataError if they cannot be had."""
+    try:
+        return _loaded(spec(name))
+    except (ValueError, DownloadError) as error:
+        raise DataError(str(error)) from error
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner="Loading the data …")
+def _loaded(spec: Spec) -> Data:
+    return load(spec)
+
+
+def at_hand(name: str) -> bool:
+    """Whether a built-in data set can be read without a download."""
+    return name not in SOURCES or all(_is_here(SOURCES[name].name, file) for file, _ in SOURCES[name].files)
+
+
+def _is_here(folder: str, file: str) -> bool:
+    given = os.environ.get(DATA_VARIABLE)
+    return bool(given and (Path(given) / folder / file).is_file()) or (cache_folder() / folder / file).is_file()
+
+
+def described(name: str) -> str:
+    """The name for a list to choose from; it says where a download is needed.
+
+    >>> described("digits")
+    'digits'
+    """
+    return name if at_hand(name) else f"{name} (downloads {MEGABYTES[name]} MB)"
+
+
+__all__ = ["NAMES", "DataError", "Outline", "at_hand", "data", "described", "outline", "spec"]

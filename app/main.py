@@ -1,0 +1,62 @@
+"""The entry of the app: `python -m app`, or `python -m streamlit run app/main.py`. One row of VIEWS per view."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parents[1])
+if ROOT not in sys.path:  # plain `streamlit run` only knows the folder of this script
+    sys.path.insert(0, ROOT)
+
+import streamlit as st  # noqa: E402
+
+from app import shell, state  # noqa: E402
+from app.compute import Unusable, warm  # noqa: E402
+
+
+@dataclass(frozen=True)
+class View:
+    """A page: app/views/<name>.py, its title, its icon, and the key that opens it."""
+
+    name: str
+    title: str
+    icon: str
+    key: str
+
+
+# The first is the landing page.
+VIEWS = (
+    View("train", "Train", ":material/play_circle:", "t"),
+    View("operator", "Operator", ":material/equalizer:", "o"),
+    View("patterns", "Patterns", ":material/grid_view:", "p"),
+)
+
+st.set_page_config("k-winners-take-all", page_icon=f"{ROOT}/app/icon.svg", layout="wide")
+warm.warm_up()  # at once where the server has done it (app/server.py)
+state.begin()
+pages = {
+    view.key: st.Page(
+        f"views/{view.name}.py",
+        title=view.title,
+        icon=view.icon,
+        url_path="" if view is VIEWS[0] else view.name,
+        default=view is VIEWS[0],
+    )
+    for view in VIEWS
+}
+page = st.navigation(list(pages.values()), position="hidden" if state.is_presenting() else "top")
+shell.style()
+shell.shortcuts(pages)
+with st.sidebar:
+    shell.controls()
+    share = st.container()
+notices = st.container()
+try:
+    page.run()
+except Unusable as error:
+    st.warning(str(error), icon=":material/info:")
+state.end()
+with notices:
+    shell.notices()
+with share:
+    shell.share()

@@ -1,0 +1,111 @@
+"""What surrounds every view: the shared controls, the address to share, shortcuts, and the style of the page."""
+
+import io
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import segno
+import streamlit as st
+
+from app import state
+from app.compute import Unusable, data, devices, networks
+from app.components import component
+
+# Streamlit's own gaps suit documents; a lecture wants the picture. Figures of equal width keep numbers from jumping.
+STYLE = """
+.stApp { font-variant-numeric: tabular-nums; }
+.stMainBlockContainer { padding-left: 1.6rem; padding-right: 1.6rem; }
+.stMainBlockContainer > div > .stVerticalBlock, .stMainBlockContainer > .stVerticalBlock { gap: 0.6rem; }
+[data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.55rem; }
+[data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 0; margin-bottom: 0; padding-bottom: 0; }
+@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.8rem; padding-right: 0.8rem; } }
+"""
+PRESENTING = """
+[data-testid="stSidebar"], [data-testid="stExpandSidebarButton"] { display: none; }
+.kwta-words, [class*="st-key-words"] { display: none; }
+"""
+
+
+def style() -> None:
+    """The page's style, with what the link hides (?present=1, ?hide=net,seed)."""
+    rules = STYLE + (PRESENTING if state.is_presenting() else "")
+    rules += "".join(f".st-key-control-{key} {{ display: none; }}\n" for key in state.hidden())
+    st.html(f"<style>{rules}</style>")
+
+
+def shortcuts(pages: Mapping) -> None:
+    """A letter opens a view, unless something is being typed."""
+
+    def switch() -> None:
+        letter = st.session_state["shortcuts"].get("letter")
+        st.session_state["_wanted"] = letter if letter in pages else None
+
+    titles = {letter: page.title for letter, page in pages.items()}
+    component("shortcuts")(key="shortcuts", data=titles, height="content", on_letter_change=switch)
+    wanted = st.session_state.pop("_wanted", None)
+    if wanted:
+        st.switch_page(pages[wanted])
+
+
+def controls() -> None:
+    """The shared controls, each in a container that ?hide= can name."""
+    state.follow()
+    rows = {"data": _data, "net": _net, "gamma": _gamma, "seed": _seed, "device": _device}
+    for key, draw in rows.items():
+        with st.container(key=f"control-{key}", gap="xxsmall"):
+            draw(state.control(key))
+
+
+def _data(c: state.Control) -> None:
+    st.selectbox(c.label, data.NAMES, key=c.key, help=c.help, format_func=data.described, persist_state="session")
+
+
+def _net(c: state.Control) -> None:
+    st.selectbox(c.label, state.NETS, key=c.key, help=c.help, accept_new_options=True, bind="query-params")
+
+
+def _gamma(c: state.Control) -> None:
+    st.slider(c.label, 0.01, 1.0, c.default, 0.01, key=c.key, help=c.help, format="%.2f", bind="query-params")
+    try:
+        st.caption(networks.winners(state.current()))
+    except Unusable as error:
+        st.caption(f":orange[{error}]")
+
+
+def _seed(c: state.Control) -> None:
+    number, button = st.columns([3, 2], vertical_alignment="bottom", gap="small")
+    number.number_input(c.label, 0, state.MAX_SEED, c.default, 1, key=c.key, help=c.help, bind="query-params")
+    button.button("New", key="new_seed", on_click=state.new_seed, help="Draw another seed", width="stretch")
+
+
+def _device(c: state.Control) -> None:
+    choices = ("auto", *devices.available())
+    st.selectbox(c.label, choices, key=c.key, help=c.help, format_func=devices.described, persist_state="session")
+
+
+def notices() -> None:
+    """What was wrong with the link or a control."""
+    for problem in state.problems():
+        st.warning(problem, icon=":material/info:")
+
+
+def share() -> None:
+    """The link to this very state, and its QR code."""
+    popover = st.popover(
+        "Share this state", icon=":material/qr_code_2:", key="share", width="stretch", on_change="rerun"
+    )
+    if not popover.open:
+        return
+    address = state.link()
+    with popover:
+        st.image(qr(address), width=260, alt=f"QR code of {address}")
+        st.code(address, language=None, wrap_lines=True)
+        if urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1"):
+            st.caption("This address works on this computer only; other people need the name of this computer in it.")
+
+
+def qr(address: str) -> str:
+    """The address as a QR code, an SVG text; black on white in either theme, for cameras."""
+    out = io.BytesIO()
+    segno.make(address, micro=False).save(out, kind="svg", scale=4, border=2, dark="#000", light="#fff", xmldecl=False)
+    return out.getvalue().decode()

@@ -1,0 +1,244 @@
+"""The controls that all views share, as one table: a control's key is its parameter in the URL.
+
+A view may declare a table of its own and pass it to `follow`. Most controls are widgets with `bind="query-params"`, and
+Streamlit keeps their URL parameter; a component, or a widget whose labels would make an ugly link, is not `bound`: its
+value is st.session_state[key], and `follow` keeps the URL in step with it.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from app.compute import data, networks
+from kwta.activation.count import exact
+from kwta.devices import available
+
+MAX_SEED = 2**31 - 1
+NETS = ("64,64", "128", "256,256", "32,32,32,32", "conv 8,16 / 64")
+# The switches of a lecture; they are read once and kept.
+PRESENT, HIDE = "present", "hide"
+PROBLEMS, SEEN, SHOWN, LOOSE = "_problems", "_seen", "_shown", "_loose"
+
+
+@dataclass(frozen=True)
+class Control:
+    """A row of a table of controls. `read` turns the URL's text into a value, or says in a ValueError what is allowed."""
+
+    key: str
+    label: str
+    default: Any
+    help: str
+    read: Callable[[str], Any]
+    bound: bool = True
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the shared controls say; hashable, so it is a cache key and, as a URL, a link."""
+
+    data: str = "digits"
+    net: str = "64,64"
+    gamma: float = 0.2
+    seed: int = 0
+    device: str = "auto"
+    kind: Literal["setup"] = "setup"
+
+
+def whole(name: str, low: int, high: int) -> Callable[[str], int]:
+    """A reader of whole numbers from `low` to `high`, for a control called `name`."""
+
+    def read(text: str) -> int:
+        digits = text.strip()
+        if not (digits.isascii() and digits.isdecimal() and len(digits) < 20 and low <= int(digits) <= high):
+            raise ValueError(f"{name} must be a whole number from {low} to {high}, got {short(text)}")
+        return int(digits)
+
+    return read
+
+
+def one_of(name: str, choices: Sequence[str]) -> Callable[[str], str]:
+    """A reader of one of `choices`, for a control called `name`."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}; got {short(text)}")
+        return text
+
+    return read
+
+
+def short(text: str, most: int = 60) -> str:
+    """The text in quotes, cut where it is absurdly long."""
+    return repr(text if len(text) <= most else f"{text[:most]}…")
+
+
+def read_gamma(text: str) -> float:
+    """γ in (0, 1], snapped to the hundredths of the slider."""
+    try:
+        value = exact(float(text))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"γ must be a number above 0 and up to 1, got {short(text)}") from error
+    return max(round(100 * value), 1) / 100
+
+
+def _read_net(text: str) -> str:
+    return str(networks.layers(text))
+
+
+CONTROLS = (
+    Control("data", "Data", "digits", "What the network learns.", one_of("the data set", data.NAMES), bound=False),
+    Control(
+        "net",
+        "Hidden layers",
+        "64,64",
+        "Widths of the hidden layers, or convolutions and widths: choose, or type your own, such as 100,50 or conv 4 / 32.",
+        _read_net,
+    ),
+    Control(
+        "gamma", "γ, the share of winners", 0.2, "Each hidden layer of N units keeps k = ⌊γN⌋ of them.", read_gamma
+    ),
+    Control("seed", "Seed", 0, "Fixes the initial weights and every other draw.", whole("the seed", 0, MAX_SEED)),
+    Control(
+        "device", "Device", "auto", "Where the numbers live.", one_of("the device", ("auto", *available())), bound=False
+    ),
+)
+
+
+def control(key: str, controls: Sequence[Control] = CONTROLS) -> Control:
+    """The row with this key."""
+    return next(c for c in controls if c.key == key)
+
+
+def begin() -> None:
+    """Call first in every run: forgets which controls the last view showed, and reads a lecture's switches once."""
+    st.session_state[SHOWN] = {}
+    for switch in (PRESENT, HIDE):
+        st.session_state.setdefault(f"_{switch}", st.query_params.get(switch, ""))
+
+
+def end() -> None:
+    """Call last in every run: takes controls that the page no longer shows out of the URL."""
+    shown = st.session_state[SHOWN]
+    for key in st.session_state.get(LOOSE, set()) - set(shown):
+        if key in st.query_params:
+            del st.query_params[key]
+
+
+def follow(controls: Sequence[Control] = CONTROLS) -> None:
+    """Take the values that the URL gives, keep the URL in step with them. Call before the controls are drawn.
+
+    The URL is read when a session first meets a control, and when its user goes back in the browser's history. A value
+    that is not allowed becomes a message (`problems`) and the default; one that is off the control's steps is snapped.
+    """
+    corrected = [c for c in controls if c.bound and _corrected(c)]
+    for c in controls:
+        if not c.bound:
+            _mirror(c)
+    st.session_state.setdefault(LOOSE, set()).update(c.key for c in controls if not c.bound)
+    st.session_state[SHOWN] |= {c.key: c for c in controls}
+    seen = st.session_state.setdefault(SEEN, set())
+    seen |= {c.key for c in controls}
+    if corrected:
+        st.rerun()  # bound widgets take the URL's value as the run starts
+
+
+def _read(c: Control, raw: str) -> Any:
+    try:
+        return c.read(raw)
+    except ValueError as error:
+        st.session_state.setdefault(PROBLEMS, {})[c.key] = f"{error}; using {c.default}."
+        return c.default
+
+
+def _is_seen(c: Control) -> bool:
+    return c.key in st.session_state.get(SEEN, ())
+
+
+def _corrected(c: Control) -> bool:
+    """Replace a bound control's text in the URL by the value it stands for, if it is not that already."""
+    raw = st.query_params.get(c.key)
+    if raw is None or _is_seen(c):
+        return False
+    value = _read(c, raw)
+    if raw == str(value):
+        return False
+    try:
+        if value == c.default:
+            del st.query_params[c.key]
+        else:
+            st.query_params[c.key] = str(value)
+    except st.errors.StreamlitAPIException:  # already bound, so Streamlit has corrected it
+        return False
+    return True
+
+
+def _mirror(c: Control) -> None:
+    raw = st.query_params.get(c.key)
+    context = get_script_run_ctx()
+    went_back = bool(context and getattr(context, "is_history_navigation", False))
+    if went_back or not _is_seen(c):
+        if raw is not None:
+            st.session_state[c.key] = _read(c, raw)
+        elif went_back:
+            st.session_state[c.key] = c.default
+    value = st.session_state.setdefault(c.key, c.default)
+    if value == c.default:
+        if raw is not None:
+            del st.query_params[c.key]
+    elif raw != str(value):
+        st.query_params[c.key] = str(value)
+
+
+def value(c: Control) -> Any:
+    """The control's value now, snapped to what it allows."""
+    try:
+        return c.read(str(st.session_state.get(c.key, c.default)))
+    except ValueError:
+        return c.default
+
+
+def current() -> Setup:
+    """What the shared controls say now."""
+    return Setup(**{c.key: value(c) for c in CONTROLS})
+
+
+def problems() -> list[str]:
+    """What is wrong with the controls now, and with the link that opened this session until its control is used."""
+    found = st.session_state.get(PROBLEMS, {})
+    told = []
+    for key, c in st.session_state[SHOWN].items():
+        try:
+            used = c.read(str(st.session_state.get(key, c.default))) != c.default
+        except ValueError as error:
+            told.append(f"{error}; using {c.default}.")
+            used = True
+        if used:
+            found.pop(key, None)
+    return told + [found[key] for key in st.session_state[SHOWN] if key in found]
+
+
+def new_seed() -> None:
+    """Another seed: short, since it stands in the link."""
+    st.session_state["seed"] = random.SystemRandom().randrange(1, 10_000)
+
+
+def is_presenting() -> bool:
+    """Whether the link asks for the picture alone (?present=1)."""
+    return st.session_state.get("_present", "") not in ("", "0", "false")
+
+
+def hidden() -> tuple[str, ...]:
+    """Keys of the controls that the link hides (?hide=net,seed), as far as they are made of letters."""
+    words = st.session_state.get("_hide", "").split(",")
+    return tuple(word for word in words if word.isascii() and word.isidentifier())
+
+
+def link() -> str:
+    """The address that reproduces this page: the view and every control that is not at its default."""
+    pairs = {key: str(current) for key, c in st.session_state[SHOWN].items() if (current := value(c)) != c.default}
+    return (st.context.url or "") + (f"?{urlencode(pairs)}" if pairs else "")
