@@ -42,15 +42,15 @@ class _HalfPlanes:
 
 
 def _half_planes(whole: Slice, low: Float[ndarray, "d"], high: Float[ndarray, "d"]) -> _HalfPlanes:
-    if (low > high).any():
-        worst = int(np.argmax(low > high))
-        raise ValueError(f"low must not exceed high, got {low[worst]} > {high[worst]} at entry {worst}")
+    empty = (low > high) | (low == np.inf) | (high == -np.inf)
+    if empty.any():
+        worst = int(np.argmax(empty))
+        raise ValueError(f"the box is empty, low to high is {low[worst]} to {high[worst]} at entry {worst}")
     normals = np.concatenate([whole.directions.T, -whole.directions.T])
     offsets = np.concatenate([high - whole.origin, whole.origin - low])
     values = normals @ whole.domain.T
     sizes = np.tile(np.abs(whole.origin), 2) + np.abs(np.concatenate([high, low])) + np.abs(values).max(axis=1)
-    planes = _HalfPlanes(normals, offsets, convex.TOLERANCE * sizes, np.ptp(values, axis=1))
-    return planes.at(np.isfinite(offsets))
+    return _HalfPlanes(normals, offsets, convex.TOLERANCE * sizes, np.ptp(values, axis=1))
 
 
 def _polygon(domain: Float[ndarray, "v 2"], planes: _HalfPlanes) -> Float[ndarray, "w 2"]:
@@ -61,8 +61,8 @@ def _polygon(domain: Float[ndarray, "v 2"], planes: _HalfPlanes) -> Float[ndarra
         if not violated.any():
             break
         worst = int(np.argmax(excess))
-        domain = convex.distinct(convex.cut(domain, planes.normals[worst], planes.offsets[worst], planes.slack[worst]))
-        violated[worst] = False
+        domain = convex.distinct(convex.cut(domain, planes.normals[worst], planes.offsets[worst]))
+        violated[worst] = False  # done with: its own rounding must not bring it back
         planes = planes.at(violated)
     return domain
 

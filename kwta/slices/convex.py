@@ -46,18 +46,14 @@ def checked(domain: Float[ndarray, "v m"]) -> Float[ndarray, "v m"]:
     return _checked_polygon(domain)
 
 
-def cut(
-    domain: Float[ndarray, "v 2"], normal: Float[ndarray, "2"], offset: float, slack: float
-) -> Float[ndarray, "w 2"]:
+def cut(domain: Float[ndarray, "v 2"], normal: Float[ndarray, "2"], offset: float) -> Float[ndarray, "w 2"]:
     """The part of a polygon with normal · t ≤ offset (w = 0 where none is left).
 
-    Vertices within `slack` of the line count as lying on it. New vertices are interpolated between the ends of the edge
-    they cut, which keeps the residual small at any angle.
+    New vertices are interpolated between the ends of the edge they cut, which keeps the residual small at any angle.
     """
     excess = domain @ normal - offset
-    excess = np.where(np.abs(excess) <= slack, 0.0, excess)
     following, beyond = np.roll(domain, -1, axis=0), np.roll(excess, -1)
-    crossed = excess * beyond < 0
+    crossed = np.sign(excess) * np.sign(beyond) < 0  # a product of the values themselves may underflow
     step = np.divide(excess, excess - beyond, out=np.zeros_like(excess), where=crossed)
     crossings = domain + step[:, None] * (following - domain)
     either = np.stack([domain, crossings], axis=1).reshape(

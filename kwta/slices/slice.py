@@ -114,7 +114,9 @@ class Slice:
         return cls(**record)
 
     def _key(self) -> tuple:
-        return self.kind, *((a.shape, a.tobytes()) for a in (self.origin, self.directions, self.domain))
+        return self.kind, *(
+            a.tobytes() for a in (self.origin, self.directions, self.domain)
+        )  # their lengths tell d, m and v
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, Slice) else NotImplemented
