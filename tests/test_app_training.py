@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from app.compute import training
+from app.compute import packing, recipes
 from app.compute.frames import FAINTEST, Framer, grid, samples
 from app.compute.runs import FRAMES, Recipe, Run, frame_steps
+from app.state import Setup
 from kwta.datasets import Digits, Points, load
 from kwta.networks import CNN, MLP, activations, build
 from kwta.patterns import patterns
-from kwta.training import Epoch, Step, Training, train
+from kwta.training import ANNEALED, Annealing, Epoch, Step, Training, train
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,9 @@ def test_a_run_takes_every_record_once_and_ends_like_plain_training(moons):
     expected = [r for r in train(net, moons, run.recipe.training, device="cpu") if isinstance(r, Step | Epoch)]
     records = [r for frame in run.frames for r in frame.records]
     assert [(type(r), r.step, r.loss) for r in records] == [(type(r), r.step, r.loss) for r in expected]
-    assert all(torch.equal(a, b) for a, b in zip(run.network().state_dict().values(), net.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(run.network().state_dict().values(), net.state_dict().values(), strict=True)
+    )
 
 
 def test_two_runs_of_one_recipe_show_the_same_pictures(moons):
@@ -135,32 +138,54 @@ def unpacked(block: bytes):
 
 def test_a_block_holds_the_frames_and_the_setting_to_the_byte(moons):
     sides = [finished(Run(recipe(), moons)), finished(Run(recipe(None), moons))]
-    header, body = unpacked(training.encoded(sides, "name", 0, moons))
+    header, body = unpacked(packing.packed(sides, "name", 0, moons))
     assert header["key"] == "name"
     at = 0
     for side, run in zip(header["sides"], sides, strict=True):
-        assert len(side["frames"]) == training.CHUNK
-        for frame in run.frames[: training.CHUNK]:
+        assert len(side["frames"]) == packing.CHUNK
+        for frame in run.frames[: packing.CHUNK]:
             for part in (frame.picture, frame.lit, frame.sure):
                 assert body[at : at + part.size] == part.tobytes()
                 at += part.size
     points = header["setting"]["points"]
     assert len(body) - at == 2 * 2 * len(header["setting"]["labels"]) + 2 * 2 * points + points
-    later, _ = unpacked(training.encoded(sides, "name", len(sides[0].frames) - 1, moons))
+    later, _ = unpacked(packing.packed(sides, "name", len(sides[0].frames) - 1, moons))
     assert "setting" not in later
     assert [side["done"] for side in later["sides"]] == [True, True]
 
 
 def test_a_diverged_run_is_packed_with_its_message(moons):
     sides = [finished(Run(recipe(None, learning_rate=1e20), moons)) for _ in range(2)]
-    header, _ = unpacked(training.encoded(sides, "name", 0, moons))
+    header, _ = unpacked(packing.packed(sides, "name", 0, moons))
     assert all(side["failed"] and "diverged" in side["message"] for side in header["sides"])
     assert header["sides"][0]["frames"][-1]["steps"][-1][1] is None
 
 
 def test_the_twin_differs_in_its_activation_alone():
-    pair = training.recipes("moons", MLP((2, 8, 2), 0.5), 3, Training(gamma=0.5), "cpu")
+    setup = Setup(data="moons", gamma=0.5, seed=3)
+    pair = recipes.pair(setup, MLP((2, 8, 2), 0.5), "relu", "annealed", Training())
     assert pair.right.net == MLP((2, 8, 2), None)
-    assert pair.right.training == Training()
-    assert (pair.left.seed, pair.left.data) == (pair.right.seed, pair.right.data)
-    assert training.key(pair) == training.key(training.recipes("moons", MLP((2, 8, 2), 0.5), 3, Training(gamma=0.5), "cpu"))
+    assert pair.left.training.gamma == Annealing(1.0, 0.5, 0.025)
+    assert pair.right.training == Training(seed=3)
+    assert (pair.left.seed, pair.left.data) == (pair.right.seed, pair.right.data) == (3, "moons")
+    assert recipes.key(pair) == recipes.key(recipes.pair(setup, MLP((2, 8, 2), 0.5), "relu", "annealed", Training()))
+    assert recipes.key(pair) != recipes.key(recipes.pair(setup, MLP((2, 8, 2), 0.5), "1.0", "annealed", Training()))
+
+
+@pytest.mark.parametrize("epochs", [41, 50, 60])
+def test_annealing_at_a_tenth_is_the_recipe_of_the_paper(epochs):
+    assert recipes.annealing(0.1, epochs) == ANNEALED
+
+
+@pytest.mark.parametrize("gamma", [0.01, 0.1, 0.33, 0.5, 0.77, 1.0])
+@pytest.mark.parametrize("epochs", [1, 21, 100])
+def test_annealing_never_leaves_its_range_and_arrives_if_there_is_time(gamma, epochs):
+    course = [recipes.annealing(gamma, epochs).at(epoch) for epoch in range(1, epochs + 1)]
+    assert all(gamma <= g <= 1 for g in course)
+    assert epochs < 21 or course[-1] == gamma
+
+
+@pytest.mark.parametrize("text", ["", "relu2", "0", "1.5", "nan", "inf", "1e999"])
+def test_a_twin_that_cannot_be_is_refused(text):
+    with pytest.raises(ValueError, match="must be relu or"):
+        recipes.read_twin(text)

@@ -1,13 +1,14 @@
 // The Train view: two networks learning side by side, played from frames that arrive in blocks of bytes.
-// What a block holds is described in app/compute/training.py.
+// What a block holds is described in app/compute/packing.py.
 
-const COLOURS = ["#E69F00", "#0072B2"]; // Okabe-Ito orange and blue, left and right
-const CLASSES = ["#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#999999", "#7F3C8D", "#3969AC"];
+// Okabe and Ito's colours, those of the two networks last; then more for data with many classes.
+const CLASSES = ["#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#D55E00", "#999999", "#7F3C8D", "#A5AA99", "#E69F00", "#0072B2"];
 const NEGATIVE = [0, 114, 178], POSITIVE = [213, 94, 0];
+const PLAY = "M3 2l11 6-11 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
 const SECONDS_PER_EXAMPLE = 1.4;
+const STRIP = 16; // height of the row of units of a layer, in pixels
 
-const number = (x, digits) => x.toFixed(digits).replace("-", "\u2212");
-const percent = (x) => (x === null || x === undefined ? "–" : number(100 * x, 1) + " %");
+const percent = (x) => (x === null || x === undefined ? "–" : fixed(100 * x, 1) + " %");
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
 async function unpacked(bytes) {
@@ -26,39 +27,65 @@ class Reader {
 }
 
 class Player {
-  constructor(root) {
+  constructor(root, send) {
     this.root = root;
+    this.send = send;
     const find = (selector) => root.querySelector(selector);
-    this.canvas = find(".stage"); this.box = find(".train"); this.scrub = find(".scrub"); this.playButton = find(".play");
-    this.readout = find(".readout"); this.live = find(".live"); this.table = find(".numbers table"); this.details = find(".numbers");
-    this.key = null; this.sides = []; this.setting = null;
-    this.position = 0; this.playing = false; this.asked = -1; this.last = 0; this.spoken = 0; this.exampleTime = 0; this.pinned = null;
+    this.canvas = find(".stage");
+    this.box = find(".train");
+    this.scrub = find(".scrub");
+    this.playButton = find(".play");
+    this.readout = find(".readout");
+    this.live = find(".spoken");
+    this.details = find(".numbers");
+    this.table = find(".numbers table");
+    this.key = this.setting = this.pinned = null; // pinned: the sample input that a click has chosen
+    this.sides = [];
+    this.position = this.spoken = this.exampleTime = 0;
+    this.sought = null; // where the user wants to be, while the frames up to there are being made
+    this.asked = -1; // the number of frames from which more have been asked for
+    this.playing = false;
     this.speed = Number(find(".speed").value);
-    this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.still = reducedMotion();
     find(".rewind").onclick = () => this.go(0, true);
     find(".step").onclick = () => this.go(Math.floor(this.position) + 1);
     this.playButton.onclick = () => this.toggle();
     this.scrub.oninput = () => this.go(Number(this.scrub.value));
-    find(".speed").onchange = (e) => { this.speed = Number(e.target.value); };
+    find(".speed").onchange = (event) => (this.speed = Number(event.target.value));
+    find(".png").onclick = () => this.canvas.toBlob((blob) => saved("kwta_training.png", "image/png", blob));
+    find(".csv").onclick = () => saved("kwta_training.csv", "text/csv", this.csv());
     this.details.ontoggle = () => this.fillTable();
-    this.box.onkeydown = (e) => this.pressed(e);
-    this.canvas.onclick = (e) => this.clicked(e);
-    this.observer = new ResizeObserver(() => this.draw());
-    this.observer.observe(this.box);
-    this.frame = (now) => this.tick(now);
-    this.handle = requestAnimationFrame(this.frame);
+    this.canvas.onclick = (event) => this.clicked(event);
+    this.surface = fitted(this.canvas, (context, width) => this.paint(context, width));
+    const step = (by) => () => this.go(Math.floor(this.position) + by);
+    this.stops = [
+      this.surface.stop,
+      whenThemeChanges(root, () => this.draw()),
+      keys({ " ": () => this.toggle(), ArrowRight: step(1), ArrowLeft: step(-1), Home: () => this.go(0, true) }),
+    ];
+    this.clock = frames((seconds) => this.tick(seconds));
+    this.clock.start();
   }
 
-  destroy() { cancelAnimationFrame(this.handle); this.observer.disconnect(); }
+  update(data) {
+    if (data && data !== this.data) {
+      this.data = data;
+      this.receive(data);
+    }
+  }
 
-  async receive(bytes, ask) {
-    this.ask = ask;
+  destroy() {
+    this.clock.stop();
+    this.stops.forEach((stop) => stop());
+  }
+
+  async receive(bytes) {
     const { header, body } = await unpacked(bytes);
     const reader = new Reader(body);
     if (header.key !== this.key) {
       if (header.start !== 0) { this.request(0); return; }
       this.key = header.key; this.sides = header.sides.map(() => []); this.ends = []; this.setting = null;
-      this.position = 0; this.asked = -1; this.playing = !this.still; this.pinned = null;
+      this.position = 0; this.asked = -1; this.playing = !this.still; this.pinned = this.sought = null;
     }
     if (header.setting) this.setting = header.setting;
     if (!this.setting) return;
@@ -74,7 +101,8 @@ class Player {
     });
     if (header.setting) this.readSetting(reader);
     this.asked = -1;
-    this.scrub.max = String(Math.max(this.length - 1, 0));
+    this.scrub.max = String(Math.max(...this.ends.map((end) => (end.done ? this.length : end.pictures))) - 1);
+    if (this.sought !== null) this.go(this.sought);
     this.draw();
     if (this.details.open) this.fillTable();
   }
@@ -89,7 +117,7 @@ class Player {
   get length() { return Math.min(...this.sides.map((side) => side.length)); }
   get done() { return this.ends.length === 2 && this.ends.every((end) => end.done); }
 
-  request(have) { if (this.asked !== have && this.ask) { this.asked = have; this.ask("more", { have, nonce: Math.random() }); } }
+  request(have) { if (this.asked !== have) { this.asked = have; this.send("more", { have, key: this.key, nonce: Math.random() }); } }
 
   toggle() {
     if (!this.playing && this.done && this.position >= this.length - 1) this.position = 0;
@@ -100,22 +128,13 @@ class Player {
   go(position, rewound = false) {
     this.playing = rewound ? this.playing : false;
     this.position = Math.max(0, Math.min(position, this.length - 1));
-    if (position >= this.length && !this.done) this.request(this.length);
+    this.sought = position >= this.length && !this.done ? position : null;
+    if (this.sought !== null) this.request(this.length);
     this.draw();
     this.speak();
   }
 
-  pressed(e) {
-    if (e.target.matches("select, summary") || (e.target.matches("button") && e.key === " ")) return;
-    const at = Math.floor(this.position);
-    const action = { " ": () => this.toggle(), ArrowRight: () => this.go(at + 1), ArrowLeft: () => this.go(at - 1), Home: () => this.go(0, true) }[e.key];
-    if (action) { action(); e.preventDefault(); }
-  }
-
-  tick(now) {
-    this.handle = requestAnimationFrame(this.frame);
-    const passed = Math.min((now - this.last) / 1000, 0.1);
-    this.last = now;
+  tick(passed) {
     if (!this.setting || document.hidden) return;
     const before = [Math.floor(this.position), this.example];
     if (this.playing) {
@@ -125,7 +144,7 @@ class Player {
     if (!this.done && this.playing && this.length - this.position < Math.max(8, this.speed / 2)) this.request(this.length);
     if (!this.still) this.exampleTime += passed;
     if (before[0] !== Math.floor(this.position) || before[1] !== this.example) this.draw();
-    if (this.playing && now - this.spoken > 5000) this.speak();
+    if (this.playing && performance.now() - this.spoken > 5000) this.speak();
   }
 
   get example() {
@@ -136,29 +155,24 @@ class Player {
   // ----- drawing
 
   draw() {
+    if (this.setting && this.length) this.surface.redraw();
+  }
+
+  paint(context, width) {
     if (!this.setting || !this.length) return;
-    const style = getComputedStyle(this.box), width = Math.max(this.box.clientWidth, 260), narrow = width < 640;
-    const font = style.fontFamily || "sans-serif";
-    this.ink = style.color || "#222";
-    this.paper = style.getPropertyValue("--st-background-color").trim() || "#fff";
-    this.dark = rgb(this.paper.startsWith("#") && this.paper.length === 7 ? this.paper : "#ffffff").reduce((a, b) => a + b, 0) < 384;
-    const text = narrow ? 14 : 17, gap = narrow ? 12 : 22;
-    const side = narrow ? (width - gap) / 2 : Math.min((width - 2 * gap) * 0.31, 330);
-    const strips = this.setting.lit.length, stripHeight = 16;
-    const panel = text * 1.6 + side + strips * (stripHeight + 5) + 12 + 3.2 * text;
-    const height = narrow ? panel + 260 : panel;
-    const ratio = window.devicePixelRatio || 1;
-    if (this.canvas.width !== Math.round(width * ratio) || this.canvas.height !== Math.round(height * ratio)) {
-      this.canvas.width = Math.round(width * ratio); this.canvas.height = Math.round(height * ratio);
-      this.canvas.style.height = height + "px";
+    const colours = theme(this.root), narrow = width < 640;
+    Object.assign(this, { g: context, ink: colours.text, dark: colours.dark, font: colours.font, tones: [colours.positive, colours.negative] });
+    this.text = narrow ? 14 : 17;
+    const gap = narrow ? 12 : 24, side = narrow ? (width - gap) / 2 : Math.min((width - 2 * gap) * 0.31, 330);
+    const panel = this.text * 1.6 + side + 8 + this.setting.lit.length * (STRIP + 5) + 2.6 * this.text + 8;
+    const height = Math.ceil(narrow ? panel + 300 : panel);
+    if (this.canvas.style.height !== `${height}px`) {
+      this.canvas.style.height = `${height}px`; // painted again at once: the observer sees the new size
+      return;
     }
-    const g = (this.g = this.canvas.getContext("2d"));
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.clearRect(0, 0, width, height);
-    g.font = `${text}px ${font}`; this.text = text; this.font = font;
     this.boxes = [];
-    [0, 1].forEach((i) => this.drawPanel(i, i * (side + gap), 0, side, stripHeight));
-    if (narrow) this.drawCurves(0, panel + 8, width, 240);
+    [0, 1].forEach((i) => this.drawPanel(i, i * (side + gap), 0, side));
+    if (narrow) this.drawCurves(0, panel + 8, width, 290);
     else this.drawCurves(2 * (side + gap), 0, width - 2 * (side + gap), height);
     this.describe();
   }
@@ -167,7 +181,7 @@ class Player {
 
   name(i) {
     const gamma = this.frameOf(i).gammas.find((x) => x !== null);
-    return gamma === undefined ? "ReLU" : `k-WTA, γ = ${number(gamma, gamma * 100 % 1 > 1e-6 ? 3 : 2)}`;
+    return gamma === undefined ? "ReLU" : `k-WTA, γ = ${fixed(gamma, gamma * 100 % 1 > 1e-6 ? 3 : 2)}`;
   }
 
   label(text, x, y, options = {}) {
@@ -179,17 +193,17 @@ class Player {
     g.globalAlpha = 1;
   }
 
-  drawPanel(i, x, y, side, stripHeight) {
+  drawPanel(i, x, y, side) {
     const frame = this.frameOf(i), { planar, lit, classes, labels } = this.setting, example = this.example;
-    this.label(this.name(i), x, y + this.text * 1.1, { weight: 600, colour: this.lineColour(i), width: side });
+    this.label(this.name(i), x, y + this.text * 1.1, { weight: 600, colour: this.tone(i), width: side });
     const top = y + this.text * 1.6;
     if (planar) this.drawMap(frame, x, top, side);
     else this.drawTiles(i, frame, x, top, side);
     let at = top + side + 8, from = 0;
     const units = lit.reduce((a, b) => a + b, 0);
     lit.forEach((n, layer) => {
-      this.drawStrip(frame.lit.subarray(example * units + from, example * units + from + n), x, at, side, stripHeight, i);
-      from += n; at += stripHeight + 5;
+      this.drawStrip(frame.lit.subarray(example * units + from, example * units + from + n), x, at, side, i);
+      from += n; at += STRIP + 5;
     });
     const sure = frame.sure.subarray(example * classes.length, (example + 1) * classes.length);
     const best = sure.indexOf(Math.max(...sure)), right = best === labels[example];
@@ -201,9 +215,7 @@ class Player {
     this.label(says, x + thumb + 10, at + this.text * 2.4, { size: this.text * 0.9, weight: 600, width: side - thumb - 10 });
   }
 
-  lineColour(i) { return this.dark ? ["#F0B030", "#56B4E9"][i] : ["#B86E00", "#0072B2"][i]; }
-
-  tone(i) { return i === 0 ? (this.dark ? "#FFC04D" : "#E07B00") : (this.dark ? "#6CC4F5" : "#0072B2"); }
+  tone(i) { return this.tones[i]; }
 
   drawTiles(i, frame, x, y, side) {
     const g = this.g, [n, channels, h, w] = this.setting.picture;
@@ -228,7 +240,7 @@ class Player {
       g.globalAlpha = wins ? 1 : 0.45;
       g.drawImage(scratch, cx + pad, cy + pad, cell - 2 * pad, cell - 2 * pad);
       g.globalAlpha = 1;
-      g.strokeStyle = wins ? this.tone(i) : this.ink + "22"; g.lineWidth = wins ? Math.max(2, cell * 0.08) : 1;
+      g.strokeStyle = wins ? this.tone(i) : this.ink + "22"; g.lineWidth = wins ? Math.min(Math.max(2, cell * 0.08), 4) : 1;
       const inset = pad - g.lineWidth / 2;
       g.strokeRect(cx + inset, cy + inset, cell - 2 * inset, cell - 2 * inset);
     }
@@ -266,12 +278,12 @@ class Player {
     g.strokeStyle = this.dark ? "#000a" : "#fffc"; g.lineWidth = 1; g.stroke();
   }
 
-  drawStrip(lit, x, y, width, height, i) {
+  drawStrip(lit, x, y, width, i) {
     const g = this.g, cell = width / lit.length;
     for (let unit = 0; unit < lit.length; unit++) {
       g.fillStyle = lit[unit] ? this.tone(i) : this.ink;
       g.globalAlpha = lit[unit] ? 0.3 + (0.7 * lit[unit]) / 255 : 0.08;
-      g.fillRect(x + unit * cell + 0.5, y, Math.max(cell - 1, 0.7), height);
+      g.fillRect(x + unit * cell + 0.5, y, Math.max(cell - 1, 0.7), STRIP);
     }
     g.globalAlpha = 1;
   }
@@ -305,10 +317,8 @@ class Player {
     const finite = (values) => values.filter((v) => v !== null && Number.isFinite(v));
     const highest = Math.max(0.5, ...epochs.flat().map((e) => e.loss).filter(Number.isFinite), ...finite(steps.flat().slice(0, 60).map((s) => s[1])).map((v) => Math.min(v, 5)));
     this.drawChart({ x, y, width, height: each, title: "Loss (cross-entropy, nats)", low: 0, high: highest, total,
-      raw: steps, lines: epochs.map((list) => list.map((e) => [e.step, e.loss])), show: (v) => number(v, 2) });
-    const tests = epochs.flat().map((e) => e.test);
-    const low = Math.min(0.9, Math.floor(10 * Math.min(...tests.slice(-2), 1)) / 10, ...(this.position < this.length / 3 ? [0] : [0.5]));
-    this.drawChart({ x, y: y + each, width, height: each, title: "Accuracy on test inputs", low, high: 1, total,
+      raw: steps, lines: epochs.map((list) => list.map((e) => [e.step, e.loss])), show: (v) => fixed(v, 2) });
+    this.drawChart({ x, y: y + each, width, height: each, title: "Accuracy on test inputs", low: 0, high: 1, total,
       raw: [[], []], lines: epochs.map((list) => list.map((e) => [e.step, e.test])), show: (v) => percent(v) });
   }
 
@@ -319,16 +329,16 @@ class Player {
     for (let i = 0; i <= 2; i++) {
       const v = low + ((high - low) * i) / 2;
       g.strokeStyle = this.ink; g.globalAlpha = 0.15; g.lineWidth = 1; g.beginPath(); g.moveTo(left, py(v)); g.lineTo(right, py(v)); g.stroke(); g.globalAlpha = 1;
-      this.label(high > 1.001 || title.startsWith("Loss") ? number(v, 1) : `${Math.round(100 * v)} %`, left - 6, py(v), { size: small, align: "right", baseline: "middle", alpha: 0.8 });
+      this.label(high > 1.001 || title.startsWith("Loss") ? fixed(v, 1) : `${Math.round(100 * v)} %`, left - 6, py(v), { size: small, align: "right", baseline: "middle", alpha: 0.8 });
     }
-    this.label(`epoch ${this.epoch()} of ${this.epochsTotal()}`, right, bottom + 1.5 * small, { size: small, align: "right", alpha: 0.8 });
+    [0, this.epochsTotal()].forEach((epoch) => this.label(`${epoch ? "" : "epoch "}${epoch}`, px((total * epoch) / this.epochsTotal()), bottom + 1.5 * small, { size: small, align: epoch ? "right" : "left", alpha: 0.8 }));
     const ends = [];
     [1, 0].forEach((i) => {
-      g.strokeStyle = this.lineColour(i); g.lineJoin = "round";
+      g.strokeStyle = this.tone(i); g.lineJoin = "round";
       g.globalAlpha = 0.25; g.lineWidth = 1; this.path(raw[i].filter((p) => p[1] !== null), px, py); g.globalAlpha = 1;
       g.lineWidth = 3; g.setLineDash(i ? [7, 5] : []); this.path(lines[i], px, py); g.setLineDash([]);
       const last = lines[i][lines[i].length - 1];
-      if (last) { g.fillStyle = this.lineColour(i); g.beginPath(); g.arc(px(last[0]), py(last[1]), 4, 0, 7); g.fill(); ends.push([i, last, py(last[1])]); }
+      if (last) { g.fillStyle = this.tone(i); g.beginPath(); g.arc(px(last[0]), py(last[1]), 4, 0, 7); g.fill(); ends.push([i, last, py(last[1])]); }
     });
     ends.sort((a, b) => a[2] - b[2]);
     if (ends.length === 2 && ends[1][2] - ends[0][2] < small * 1.15) {
@@ -336,7 +346,7 @@ class Player {
       const centre = Math.min(Math.max(middle, top + small * 0.6), bottom - small * 0.6);
       ends[0][2] = centre - small * 0.6; ends[1][2] = centre + small * 0.6;
     }
-    ends.forEach(([i, last, at]) => this.label(show(last[1]), Math.max(px(last[0]), left) + 9, at, { size: small, weight: 600, colour: this.lineColour(i), baseline: "middle" }));
+    ends.forEach(([i, last, at]) => this.label(show(last[1]), Math.max(px(last[0]), left) + 9, at, { size: small, weight: 600, colour: this.tone(i), baseline: "middle" }));
   }
 
   path(points, px, py) {
@@ -346,7 +356,7 @@ class Player {
     g.stroke();
   }
 
-  epoch() { return number(Math.min(this.frameOf(0).step / this.ends[0].per_epoch, this.epochsTotal()), 1); }
+  epoch() { return fixed(Math.min(this.frameOf(0).step / this.ends[0].per_epoch, this.epochsTotal()), 1); }
   epochsTotal() { return Math.round(this.ends[0].total_steps / this.ends[0].per_epoch); }
 
   lastEpoch(i) { return this.sides[i].slice(0, Math.floor(this.position) + 1).flatMap((f) => f.epochs).pop(); }
@@ -354,7 +364,8 @@ class Player {
   describe() {
     const at = Math.floor(this.position);
     this.scrub.value = String(at);
-    this.playButton.innerHTML = this.playing ? "⏸<span> Pause</span>" : "▶<span> Play</span>";
+    this.playButton.querySelector("path").setAttribute("d", this.playing ? PAUSE : PLAY);
+    this.playButton.querySelector("span").textContent = this.playing ? "Pause" : "Play";
     const ended = this.done && at >= this.length - 1, failed = ended && this.ends.some((end) => end.failed);
     const results = [0, 1].map((i) => `${this.name(i)}: ${percent(this.lastEpoch(i)?.test)} of ${this.setting.counts[1]} test inputs right`).join(" · ");
     const messages = this.ends.filter((end) => end.failed).map((end) => end.message).join(" ");
@@ -366,19 +377,23 @@ class Player {
 
   speak() { this.spoken = performance.now(); this.live.textContent = this.readout.textContent; }
 
+  rows() {
+    const head = ["epoch", ...[0, 1].flatMap((i) => ["loss", "training", "test", "dead units"].map((what) => `${what}, ${this.name(i)}`))];
+    const all = [0, 1].map((i) => this.sides[i].flatMap((frame) => frame.epochs));
+    const cells = (e) => (e ? [e.loss === null ? "" : e.loss.toFixed(4), (100 * e.train).toFixed(1) + " %", (100 * e.test).toFixed(1) + " %", e.dead.join(" + ")] : ["", "", "", ""]);
+    return [head, ...all[0].map((left, r) => [left.epoch, ...cells(left), ...cells(all[1][r])])];
+  }
+
+  csv() { return this.rows().map((row) => row.map((cell) => `"${cell}"`).join(",")).join("\n") + "\n"; }
+
   fillTable() {
     if (!this.details.open || !this.setting) return;
-    const head = ["epoch", ...[0, 1].flatMap((i) => [`loss, ${this.name(i)}`, "train", "test", "dead units"])];
-    const all = [0, 1].map((i) => this.sides[i].flatMap((f) => f.epochs));
-    const rows = all[0].map((left, r) => [left.epoch, ...[left, all[1][r]].flatMap((e) => (e ? [number(e.loss, 4), percent(e.train), percent(e.test), e.dead.join(", ")] : ["", "", "", ""]))]);
-    this.table.innerHTML = `<tr>${head.map((h) => `<th scope="col">${h}</th>`).join("")}</tr>` + rows.map((row) => `<tr>${row.map((c) => `<td>${c}</td>`).join("")}</tr>`).join("");
+    this.table.replaceChildren(...this.rows().map((row, r) => {
+      const line = document.createElement("tr");
+      line.append(...row.map((cell) => Object.assign(document.createElement(r ? "td" : "th"), { textContent: cell })));
+      return line;
+    }));
   }
 }
 
-export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
-  const player = (parentElement.__player ||= new Player(parentElement));
-  clearTimeout(player.leaving);
-  if (data && player.data !== data) { player.data = data; player.receive(data, setTriggerValue); }
-  return () => { player.leaving = setTimeout(() => { player.destroy(); delete parentElement.__player; }, 500); };
-}
+export default mounted((root, send) => new Player(root, send));

@@ -17,6 +17,8 @@ MAP_SIDE = 100
 TILES = 64
 # Sample inputs whose winners are shown.
 EXAMPLES = 10
+# The share of weights that is drawn to scale; the few beyond it have the full colour.
+SATURATED = 0.98
 # The faintest winner is still told from a loser (0) on a projector.
 FAINTEST = 80
 
@@ -25,7 +27,8 @@ FAINTEST = 80
 class Frame:
     """The network after some step: `records` since the frame before, and bytes (0..255) to draw.
 
-    picture: for 2-D data [2, side, side], class and confidence; else [units, C, H, W], weights around 128.
+    picture: for 2-D data [2, side, side], class and confidence; else [units, C, H, W], weights around 128
+    (white), the largest two per cent in full colour.
     lit: [examples, units of all layers], 0 for a loser, brighter for larger |φ(y)|. sure: [examples, classes], the
     predicted probabilities.
     """
@@ -100,7 +103,8 @@ class Framer:
     def _tiles(self) -> np.ndarray:
         W = self.first.weight.detach()[:TILES]
         W = W.reshape(len(W), *self.shape) if W.ndim == 2 else W
-        return _bytes(128 + 127 * W / W.abs().max().clamp_min(1e-12))
+        full = W.abs().flatten().kthvalue(max(1, int(SATURATED * W.numel()))).values.clamp_min(1e-12)
+        return _bytes(128 + 127 * W / full)
 
 
 def _bytes(values: Tensor) -> np.ndarray:

@@ -1,162 +1,29 @@
-"""Runs for the Train view, cached by recipe, and their frames packed for the browser."""
+"""Training runs, cached by recipe and shared by all viewers."""
 
-import gzip
-import json
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
-from math import isfinite
-from typing import Any
-
-import numpy as np
 import streamlit as st
 
-from app.compute import data as datasets
+from app.compute import data, packing, recipes
 from app.compute.runs import Recipe, Run
-from kwta.datasets import Data
-from kwta.networks import Spec
-from kwta.training import Epoch, Step, Training
-
-# Frames sent at a time: about a second of playing, so that the page is never far ahead of what is watched.
-CHUNK = 12
-# How long a request waits for its first new frame before it answers with what there is.
-PATIENCE = 0.4
+from kwta.networks import to_bytes
 
 
 @st.cache_resource(max_entries=24, on_release=Run.cancel, show_spinner=False)
 def run(recipe: Recipe) -> Run:
     """The one run of this recipe, shared by all viewers."""
-    return Run(recipe, datasets.data(recipe.data))
+    return Run(recipe, data.data(recipe.data))
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two recipes that differ in the activation alone, side by side."""
-
-    left: Recipe
-    right: Recipe
+def chunk(pair: recipes.Pair, have: int) -> bytes:
+    """The frames of both runs from `have` on, as `packing.packed` describes."""
+    return packing.packed([run(pair.left), run(pair.right)], recipes.key(pair), have, data.data(pair.left.data))
 
 
-def without_winners(spec: Spec) -> Spec:
-    """The same network with ReLU."""
-    return replace(spec, gamma=None)
+def checkpoint(recipe: Recipe) -> bytes:
+    """The network of a run as of its last frame: weights and spec, see `kwta.networks.to_bytes`."""
+    return to_bytes(run(recipe).network())
 
 
-def recipes(data: str, net: Spec, seed: int, training: Training, device: str) -> Pair:
-    """k-WTA and its ReLU twin: same data, sizes, seed and schedule; only γ differs."""
-    twin = Recipe(data, without_winners(net), seed, replace(training, gamma=None), device)
-    return Pair(Recipe(data, net, seed, training, device), twin)
-
-
-def chunk(pair: Pair, have: int) -> bytes:
-    """The frames from `have` on that both runs have, at most CHUNK, as one block of bytes for the component.
-
-    Asks the runs for them and waits a moment. The block is gzip of: the header's length (uint32, little endian), the
-    header as JSON, then the arrays that it describes, one after another.
-    """
-    return encoded([run(pair.left), run(pair.right)], key(pair), have, datasets.data(pair.left.data))
-
-
-def encoded(sides: list[Run], name: str, have: int, data: Data) -> bytes:
-    """The block of `chunk` for two given runs."""
-    for side in sides:
-        side.want(have + CHUNK)
-    for side in sides:
-        side.wait(have + 1, PATIENCE)
-    end = min(have + CHUNK, *(len(side.frames) for side in sides))
-    arrays: list[np.ndarray] = []
-    described = [_side(side, have, max(end, have), arrays) for side in sides]
-    header: dict[str, Any] = {"key": name, "start": have, "sides": described}
-    if have == 0:
-        header["setting"] = _setting(sides[0], data, arrays)
-    return _packed(header, arrays)
-
-
-def key(pair: Pair) -> str:
-    """A name for the pair of runs, the same in every session."""
-    return sha256(json.dumps(asdict(pair), default=str).encode()).hexdigest()[:16]
-
-
-def _side(side: Run, start: int, end: int, arrays: list[np.ndarray]) -> dict[str, Any]:
-    frames = []
-    for frame in side.frames[start:end]:
-        arrays += [frame.picture, frame.lit, frame.sure]
-        frames.append(
-            {
-                "steps": [[r.step, _finite(r.loss)] for r in frame.records if isinstance(r, Step)],
-                "epochs": [_epoch(r) for r in frame.records if isinstance(r, Epoch)],
-                "step": frame.records[-1].step if frame.records else 0,
-                "seconds": frame.records[-1].seconds if frame.records else 0.0,
-                "gammas": [None if gamma is None else float(gamma) for gamma in frame.gammas],
-            }
-        )
-    complete = side.done and end == len(side.frames)
-    return {
-        "frames": frames,
-        "done": complete,
-        "message": side.error or (side.stopped.message if side.stopped else "") if complete else "",
-        "failed": complete and (side.error is not None or (side.stopped is not None and side.stopped.reason == "diverged")),
-        "sizes": list(side.recipe.net.sizes),
-        "winners": list(side.recipe.net.winners),
-        "total_steps": side.total_steps,
-        "per_epoch": side.per_epoch,
-    }
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no NaN; a diverged loss is a gap in the curve."""
-    return value if isfinite(value) else None
-
-
-def _epoch(r: Epoch) -> dict[str, Any]:
-    return {
-        "epoch": r.epoch,
-        "step": r.step,
-        "loss": _finite(r.loss),
-        "train": r.train_accuracy,
-        "test": r.test_accuracy,
-        "dead": list(r.dead),
-    }
-
-
-def _setting(side: Run, data: Data, arrays: list[np.ndarray]) -> dict[str, Any]:
-    """What does not change during a run: the sample inputs and, for 2-D data, the training points."""
-    framer = side.framer
-    examples = data.x_test[framer.chosen]
-    low, high = data.box
-    if framer.planar:
-        shown = data.x_train[:400], data.labels_train[:400]
-        arrays += [_unit(examples, low, high), _unit(shown[0], low, high), shown[1].astype(np.uint8)]
-    else:
-        arrays.append(np.round(255 * (examples - low) / (high - low)).astype(np.uint8))
-    return {
-        "planar": framer.planar,
-        "classes": list(data.classes),
-        "labels": data.labels_test[framer.chosen].tolist(),
-        "examples": list(examples.shape),
-        "points": min(len(data.x_train), 400) if framer.planar else 0,
-        "picture": list(_picture_shape(side, data)),
-        "lit": _lit_sizes(side),
-        "box": [low, high],
-        "counts": [len(data.x_train), len(data.x_test)],
-    }
-
-
-def _unit(points: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Coordinates as uint16 fractions of the data box."""
-    return np.round(65535 * (points - low) / (high - low)).astype("<u2")
-
-
-def _picture_shape(side: Run, data: Data) -> tuple[int, ...]:
-    return side.frames[0].picture.shape if side.frames else (0, *data.shape)
-
-
-def _lit_sizes(side: Run) -> list[int]:
-    """How many units of each layer are lit in a frame: a feature map counts as one."""
-    spec = side.recipe.net
-    return [*getattr(spec, "channels", ()), *spec.sizes[len(getattr(spec, "channels", ())) :]]
-
-
-def _packed(header: dict[str, Any], arrays: list[np.ndarray]) -> bytes:
-    text = json.dumps(header, allow_nan=False, default=float).encode()
-    body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
-    return gzip.compress(len(text).to_bytes(4, "little") + text + body, compresslevel=1)
+def file_name(recipe: Recipe) -> str:
+    """A name that says what is in the file."""
+    gamma = "relu" if recipe.net.gamma is None else f"gamma{recipe.net.gamma}"
+    return f"kwta_{recipe.data}_{gamma}_seed{recipe.seed}.safetensors"

@@ -1,0 +1,110 @@
+"""What the controls of the Train view mean: two recipes for runs, side by side."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+
+from app.compute import networks
+from app.compute.runs import Recipe
+from kwta.activation.count import exact
+from kwta.networks import Spec
+from kwta.training import Annealing, Training
+
+RELU = "relu"
+TWINS = (RELU, "1.0", "0.5", "0.1", "0.05")
+SCHEDULES = ("held", "annealed")
+OPTIMISERS = ("sgd", "adam")
+# Annealing goes from 2γ to γ in so many steps, as in the recipe of Xiao et al. (0.2 to 0.1 by 0.005).
+ANNEALING_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two recipes side by side: same data, sizes, seed and schedule."""
+
+    left: Recipe
+    right: Recipe
+
+
+def pair(setup, net: Spec, against: str, anneal: str, base: Training) -> Pair:
+    """The k-WTA network that the controls describe, and its twin: ReLU, or k-WTA at another γ, held.
+
+    Raises NetworkError where a γ leaves a layer without winner.
+    """
+    gamma = annealing(setup.gamma, base.epochs) if anneal == "annealed" else None
+    beside = None if against == RELU else float(against)
+    try:
+        twin = replace(net, gamma=beside)
+    except ValueError as error:
+        raise networks.NetworkError(f"beside it: {error}") from error
+    left = Recipe(setup.data, net, setup.seed, replace(base, gamma=gamma, seed=setup.seed), setup.device)
+    right = Recipe(setup.data, twin, setup.seed, replace(base, seed=setup.seed), setup.device)
+    return Pair(left, right)
+
+
+def annealing(gamma: float, epochs: int) -> Annealing:
+    """From 2γ down to γ in ANNEALING_STEPS steps that fit into the epochs; the paper's own recipe for γ = 0.1.
+
+    >>> annealing(0.1, 50) == ANNEALED
+    True
+    """
+    start = min(1.0, round(2 * gamma, 9))
+    if start <= gamma:  # γ = 1 has nowhere to come from
+        return Annealing(gamma, gamma, 1.0)
+    step = round((start - gamma) / ANNEALING_STEPS, 9)
+    return Annealing(start, gamma, step, every=max(1, (epochs - 1) // ANNEALING_STEPS))
+
+
+def schedule(epochs: int, batch: int, optimiser: str, rate: float, clip: float) -> Training:
+    """The training that the controls of the view describe; γ and seed come with `pair`."""
+    return Training(epochs, batch, optimiser, rate, clip=clip or None)
+
+
+def schedule_names(gamma: float, epochs: int) -> dict[str, str]:
+    """What the choices of SCHEDULES mean at this γ."""
+    course = annealing(gamma, epochs)
+    return {
+        "held": f"held at {gamma:.2f}",
+        "annealed": f"annealed {course.start:g} → {course.end:g}",
+    }
+
+
+def twin_name(against: str) -> str:
+    """How a twin is called in the list to choose from."""
+    return "ReLU" if against == RELU else f"k-WTA, γ = {against}"
+
+
+def read_twin(text: str) -> str:
+    """ "relu" or a γ in (0, 1]; raises ValueError otherwise."""
+    if text.strip().lower() == RELU:
+        return RELU
+    try:
+        exact(float(text))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"the network beside it must be relu or a γ above 0 and up to 1, got {text[:40]!r}") from error
+    return str(float(text))
+
+
+def read_rate(text: str) -> float:
+    """A learning rate from 1e-5 to 100; raises ValueError otherwise."""
+    return _number(text, 1e-5, 100.0, "the learning rate")
+
+
+def read_clip(text: str) -> float:
+    """A bound on the gradient's norm from 0 (none) to 100; raises ValueError otherwise."""
+    return _number(text, 0.0, 100.0, "the gradient clipping")
+
+
+def _number(text: str, low: float, high: float, name: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, got {text[:40]!r}")
+    return value
+
+
+def key(pair: Pair) -> str:
+    """A name for the pair of runs, the same in every session."""
+    return sha256(json.dumps(asdict(pair), default=str).encode()).hexdigest()[:16]

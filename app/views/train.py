@@ -1,0 +1,91 @@
+"""Two networks learn side by side: k-WTA and its twin, same data, same seed."""
+
+import streamlit as st
+
+from app import state, text
+from app.components import component
+from app.compute import data, networks, recipes, training
+from app.compute.recipes import OPTIMISERS, RELU
+
+CONTROLS = (
+    state.Control("against", "Beside it", RELU, "The twin: same data, sizes and seed.", recipes.read_twin, False),
+    state.Control(
+        "anneal",
+        "γ while training",
+        "held",
+        "Held, or lowered from 2γ to γ; at γ = 0.1 and 41 epochs or more that is the recipe of Xiao et al. (2020).",
+        state.one_of("the schedule of γ", recipes.SCHEDULES),
+        bound=False,
+    ),
+    state.Control("epochs", "Epochs", 20, "Passes over the training data.", state.whole("the epochs", 1, 200)),
+    state.Control("batch", "Batch", 64, "Examples per step.", state.whole("the batch", 1, 1024)),
+    state.Control(
+        "optimiser", "Optimiser", "sgd", "SGD has momentum 0.9.", state.one_of("the optimiser", OPTIMISERS), False
+    ),
+    state.Control("rate", "Learning rate", 0.1, "SGD likes 0.1 here, Adam 0.001.", recipes.read_rate),
+    state.Control("clip", "Gradient clipping", 0.0, "Largest L2 norm of the gradient; 0 is none.", recipes.read_clip),
+)
+
+
+def chooser(key: str, options, **more) -> None:
+    c = state.control(key, CONTROLS)
+    st.selectbox(c.label, options, key=key, help=c.help, persist_state="session", **more)
+
+
+def number(key: str, low, high, step, **more) -> None:
+    c = state.control(key, CONTROLS)
+    st.number_input(c.label, low, high, c.default, step, key=key, help=c.help, bind="query-params", **more)
+
+
+def controls(setup: state.Setup) -> None:
+    beside, schedule, epochs, more = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
+    with beside:
+        chooser("against", recipes.TWINS, format_func=recipes.twin_name, accept_new_options=True)
+    with schedule:
+        names = recipes.schedule_names(setup.gamma, value("epochs"))
+        chooser("anneal", recipes.SCHEDULES, format_func=lambda choice: names[choice])
+    with epochs:
+        number("epochs", 1, 200, 1)
+    with more, st.popover("More", width="stretch", key="train_more"):
+        number("batch", 1, 1024, 1)
+        chooser("optimiser", OPTIMISERS)
+        number("rate", 1e-5, 100.0, 0.01, format="%g")
+        number("clip", 0.0, 100.0, 0.1, format="%g")
+
+
+def value(key: str):
+    return state.value(state.control(key, CONTROLS))
+
+
+def wanted() -> None:
+    """The page asks for the frames from `have` on."""
+    st.session_state["_train_more"] = st.session_state["train_stage"].get("more")
+
+
+@st.fragment
+def stage(pair: recipes.Pair) -> None:
+    more = st.session_state.pop("_train_more", None) or {}
+    have = more.get("have", 0) if more.get("key") == recipes.key(pair) else 0
+    component("train")(key="train_stage", data=training.chunk(pair, have), on_more_change=wanted, height="content")
+
+
+setup = state.current()
+state.follow(CONTROLS)
+picture = st.container()
+controls(setup)
+schedule = recipes.schedule(**{key: value(key) for key in ("epochs", "batch", "optimiser", "rate", "clip")})
+pair = recipes.pair(setup, networks.spec(setup), value("against"), value("anneal"), schedule)
+with picture:
+    stage(pair)
+with st.container(key="words_train"):
+    st.markdown(text.load("train_planar" if data.outline(setup.data).shape == (2,) else "train_images"))
+    st.download_button(
+        "Download the k-WTA network",
+        data=lambda: training.checkpoint(pair.left),
+        file_name=training.file_name(pair.left),
+        mime="application/octet-stream",
+        icon=":material/download:",
+        key="train_download",
+        on_click="ignore",
+        help="As far as it has learnt on this page: weights and spec in one file, see kwta.networks.from_bytes.",
+    )
