@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kwta import datasets
 from kwta.datasets import CsvPoints, Data, Digits, ImageFolder, Images, NpzFile, Points, from_record, load, named
-from kwta.datasets.points import INNER_RADIUS, SPIRAL_TURNS, normal
+from kwta.datasets.points import normal
 from kwta.datasets.specs import IMAGES, SHAPES
 from kwta.datasets.split import balanced, stratified
 
@@ -52,6 +52,8 @@ def test_a_made_set_has_balanced_classes_a_fifth_for_the_test_and_lies_in_its_bo
 def test_a_seed_gives_the_same_bytes_and_another_seed_others(shape):
     assert bytes_of(load(Points(shape, seed=7))) == bytes_of(load(Points(shape, seed=7)))
     assert bytes_of(load(Points(shape, seed=7))) != bytes_of(load(Points(shape, seed=8)))
+    one, other = (whole(load(Points(shape, seed=seed)))[0] for seed in (7, 8))
+    assert not set(map(tuple, one.tolist())) & set(map(tuple, other.tolist()))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -93,7 +95,7 @@ def test_moons_are_scikit_learns_moons_scaled_by_two_thirds():
 def test_circles_have_radius_one_and_one_half():
     x, labels = whole(load(Points("circles", size=500, noise=0)))
     radius = np.hypot(*x.T)
-    assert np.allclose(radius, np.where(labels == 0, 1, INNER_RADIUS), atol=ROUNDING)
+    assert np.allclose(radius, np.where(labels == 0, 1, 0.5), atol=ROUNDING)
     assert load(Points("circles")).classes == ("outer", "inner")
 
 
@@ -103,7 +105,7 @@ def test_spirals_turn_evenly_with_the_radius(classes):
     radius, angle = np.hypot(*x.T), np.arctan2(x[:, 1], x[:, 0])
     assert radius.min() >= 0.1 - ROUNDING
     assert radius.max() <= 1 + ROUNDING
-    turned = angle / (2 * np.pi) - SPIRAL_TURNS * radius - labels / classes
+    turned = angle / (2 * np.pi) - 1.25 * radius - labels / classes
     assert np.allclose(turned, np.rint(turned), atol=1e-5)  # an angle at radius 0.1 is known to 10 eps
     assert set(labels) == set(range(classes))
 
@@ -190,6 +192,14 @@ def test_a_split_is_disjoint_covering_and_a_fifth_of_each_class(labels, seed):
         n, n_test = (labels == label).sum(), (labels[test] == label).sum()
         assert abs(n_test - 0.2 * n) <= 0.5 or (n_test == 1 and n >= 2)
         assert (n_test > 0) == (n >= 2)
+
+
+def test_a_split_mixes_classes_that_come_one_after_the_other():
+    labels = np.repeat([0, 1], 500)
+    for part in stratified(labels, np.random.default_rng(0)):
+        runs = 1 + (np.diff(labels[part]) != 0).sum()
+        # A fair shuffle of n, half of each class, has about n/2 + 1 runs, with standard deviation √n/2.
+        assert abs(runs - len(part) / 2 - 1) < 5 * np.sqrt(len(part)) / 2
 
 
 @given(label_lists, st.integers(0, 2**32 - 1), st.data())

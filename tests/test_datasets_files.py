@@ -44,6 +44,7 @@ LAYOUTS = {
     "the label first": "Class,x1,x2\na,0,1\na,1,0.5\nb,0.25,-1\nb,-0.5,0\n",
     "the label between": "x1,target,x2\n0,a,1\n1,a,0.5\n0.25,b,-1\n-0.5,b,0\n",
     "semicolons and decimal commas": "x;y;label\n0;1;a\n1;0,5;a\n0,25;-1,0;b\n-0,5;0;b\n",
+    "semicolons and two decimal commas first": "0,0;1,0;a\n1;0,5;a\n0,25;-1,0;b\n-0,5;0;b\n",
     "semicolons and decimal points": "0;1;a\n1;0.5;a\n0.25;-1.0;b\n-0.5;0;b\n",
     "tabs": "0\t1\ta\n1\t0.5\ta\n0.25\t-1\tb\n-0.5\t0\tb\n",
     "bars": "0|1|a\n1|0.5|a\n0.25|-1|b\n-0.5|0|b\n",
