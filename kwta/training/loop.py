@@ -37,10 +37,10 @@ class _Clock:
 
 
 def _optimiser(net: nn.Module, spec: Training) -> torch.optim.Optimizer:
-    shared = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+    rate, decay = spec.learning_rate, spec.weight_decay
     if spec.optimiser == "adam":
-        return torch.optim.Adam(net.parameters(), **shared)
-    return torch.optim.SGD(net.parameters(), momentum=spec.momentum, **shared)
+        return torch.optim.Adam(net.parameters(), lr=rate, weight_decay=decay)
+    return torch.optim.SGD(net.parameters(), lr=rate, weight_decay=decay, momentum=spec.momentum)
 
 
 def steps_per_epoch(n: int, batch: int) -> int:
