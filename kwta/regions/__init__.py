@@ -1,0 +1,1 @@
+"""Exact linear regions of k-WTA and ReLU networks on lines and planes of the input space."""
