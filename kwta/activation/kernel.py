@@ -1,11 +1,11 @@
 """The k largest entries of a row in O(N): Numba functions without the GIL.
 
 The entries are first turned into integer keys ordered as they are (equal zeros, NaN as +∞), for integer passes
-vectorise. The k-th largest key is then found by counting: how many keys lie above a value v is one pass of about
-0.06 ns per entry, and interpolating between two such counts finds, in some eight passes, a v with exactly k keys above it; the
-smallest of these is the threshold. Ties, which no v separates, are recognised when the counts stall. Should the values
-be spread so oddly that interpolation does not get there, the key is found bit by bit, in at most 64 more passes: the
-time is O(N) for every input. A last pass marks the winners and settles ties.
+vectorise. The k-th largest key is then found by counting: how many keys lie above a value v is one pass of about 0.06
+ns per entry, and interpolating between two such counts finds, in some eight passes, a v with exactly k keys above it;
+the smallest of these is the threshold. Ties, which no v separates, are recognised when the counts stall. Should the
+values be spread so oddly that interpolation does not get there, the key is found bit by bit, in at most 64 more
+passes: the time is O(N) for every input. A last pass marks the winners and settles ties.
 """
 
 import numpy as np
