@@ -1,8 +1,10 @@
 """The made sets are what their formulas say, splits and selections keep their promises, and the door refuses."""
 
+import doctest
 import json
 from dataclasses import FrozenInstanceError, asdict, replace
 from dataclasses import fields as dataclass_fields
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -269,7 +271,7 @@ BAD_SPECS = {
     "too few for ten classes": (Points, {"shape": "gaussians", "size": 99, "classes": 10}, "from 100 to"),
     "a million and one": (Points, MOONS | {"size": 1_000_001}, "got 1000001"),
     "half a point": (Points, MOONS | {"size": 100.5}, "size must be a whole number.*got 100.5"),
-    "size true": (Points, MOONS | {"size": True}, "got True"),
+    "a truth for a seed": (Points, MOONS | {"seed": True}, "seed must be a whole number .* got True"),
     "negative noise": (Points, MOONS | {"noise": -0.1}, "noise must be a number from 0 to 10, got -0.1"),
     "NaN noise": (Points, MOONS | {"noise": float("nan")}, "got nan"),
     "infinite noise": (Points, MOONS | {"noise": float("inf")}, "got inf"),
@@ -322,6 +324,13 @@ def test_a_record_is_refused_for(case):
 
 
 # Names.
+
+
+@pytest.mark.parametrize("module", ["naming", "loading"])
+def test_the_examples_in_the_docstrings_run(module):
+    done = doctest.testmod(import_module(f"kwta.datasets.{module}"))
+    assert done.attempted > 0
+    assert done.failed == 0
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def test_scaling_maps_each_coordinate_onto_the_box_and_keeps_ratios():
 
 def test_an_unscaled_set_has_its_range_as_box():
     assert csv_data("0,100,a\n5,7,a\n10,3,b\n2,-4,b\n", scaled=False).box == (-4.0, 100.0)
-    assert csv_data("2,2,a\n2,2,a\n2,2,b\n2,2,b\n", scaled=False).box == (2.0, 3.0)
+    assert csv_data("2,2,a\n2,2,a\n2,2,b\n2,2,b\n", scaled=False).box == (2.0, 4.0)
+    assert csv_data("1e30,1e30,a\n1e30,1e30,a\n1e30,1e30,b\n1e30,1e30,b\n", scaled=False).box == (1e30, 2e30)
 
 
 @given(st.lists(st.tuples(finite, finite), min_size=4, max_size=20), st.booleans())

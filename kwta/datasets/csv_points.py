@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from . import files
-from .data import Data, divided
+from .data import Data, covering, divided
 from .specs import MAX_POINTS, CsvPoints
 
 SEPARATORS = ("\t", ";", "|", ",", None)  # None is any run of spaces; the comma may be a decimal one, so it comes late
@@ -45,8 +45,7 @@ def _data(file: Any, spec: CsvPoints) -> Data:
     classes, labels = classified(words, spec.path)
     if spec.scaled:
         return divided(spec, scaled(x), labels, classes, (-1.0, 1.0))
-    low, high = float(x.min()), float(x.max())
-    return divided(spec, x, labels, classes, (low, high if high > low else low + 1.0))
+    return divided(spec, x, labels, classes, covering(float(x.min()), float(x.max())))
 
 
 def table(text: str, where: str) -> tuple[Float64[ndarray, "n 2"], list[str]]:

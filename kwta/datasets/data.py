@@ -90,6 +90,11 @@ def divided(spec: Spec, x: ndarray, labels: ndarray, classes: tuple[str, ...], b
     return Data(spec, x[train], labels[train], x[test], labels[test], classes, box)
 
 
+def covering(low: float, high: float) -> tuple[float, float]:
+    """The data box of values from low to high: these, or from low to low + max(1, |low|) where they are equal."""
+    return low, high if high > low else low + max(1.0, abs(low))
+
+
 def origin(spec: Spec) -> str:
     """Where a set comes from, for messages: its file, its name, or its kind."""
     return str(getattr(spec, "path", None) or getattr(spec, "name", None) or getattr(spec, "shape", None) or spec.kind)

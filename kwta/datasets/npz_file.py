@@ -16,7 +16,7 @@ import numpy as np
 from numpy import ndarray
 
 from . import files
-from .data import Data, divided
+from .data import Data, covering, divided
 from .images import unit
 from .specs import NpzFile
 
@@ -157,4 +157,4 @@ def _box(inputs: list[ndarray], box: ndarray | None, where: str) -> tuple[float,
     low, high = float(min(x.min() for x in inputs)), float(max(x.max() for x in inputs))
     if not np.isfinite([low, high]).all() or (low >= 0 and high <= 1):
         return 0.0, 1.0
-    return low, high if high > low else low + 1.0
+    return covering(low, high)
