@@ -32,6 +32,7 @@ def forward(weights, biases, k, x):
     return x
 
 
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=5), st.integers(0, 99), st.booleans())
 def test_the_network_is_the_formula(widths, seed, relu):
     weights, biases = layers(widths, seed)

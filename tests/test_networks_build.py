@@ -6,7 +6,7 @@ from math import sqrt
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from some_networks import inputs, specs
 from torch import nn
@@ -43,6 +43,7 @@ def test_he_weights_have_variance_two_over_fan_in():
             assert abs(values.std() - std) < 5 * std / sqrt(2 * n)
 
 
+@settings(max_examples=40)
 @given(specs, st.integers(0, 2**63 - 1))
 def test_the_seed_alone_decides_the_weights(spec, seed):
     net = build(spec, seed)
@@ -93,6 +94,7 @@ def test_the_network_is_float32_whatever_the_default():
     assert net.get_buffer("norm1.running_var").dtype == torch.float32
 
 
+@settings(max_examples=40)
 @given(specs)
 def test_exactly_k_units_win_in_each_layer(spec):
     net = build(spec, seed=5).double().eval()

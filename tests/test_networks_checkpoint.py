@@ -54,7 +54,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
     return x.keys() == y.keys() and all(torch.equal(x[name], y[name]) for name in x)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(specs)
 def test_a_network_survives_bytes_to_the_last_bit(spec):
     net = trained(spec)

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from some_networks import inputs, specs, unchecked
 from torch import nn
 
@@ -30,6 +30,7 @@ def n_hooks(net: nn.Module) -> int:
     return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in net.modules())
 
 
+@settings(max_examples=40)
 @given(specs)
 def test_the_walk_through_the_layers_meets_the_same_activations(spec):
     net, x = build(spec, seed=1).eval(), inputs(spec)
@@ -89,7 +90,7 @@ def test_threads_that_look_into_one_network_see_their_own_inputs():
     expected = [activations(net, x) for x in points]
 
     def look(i: int) -> bool:
-        found = (activations(net, points[i]) for _ in range(150))
+        found = (activations(net, points[i]) for _ in range(60))
         return all(len(ys) == 2 and all(map(torch.equal, ys, expected[i])) for ys in found)
 
     with ThreadPoolExecutor(4) as pool:
@@ -126,6 +127,9 @@ def test_one_gamma_is_for_all_k_wta_layers_and_relu_stays():
     assert gammas_of(net) == (0.25, None, 0.25)
     set_gamma(net, gammas_of(build(MIXED, seed=1)))
     assert gammas_of(net) == (0.5, None, 0.5)
+    narrow_relu = build(MLP((3, 10, 2, 2), gamma=(0.5, None)), seed=0)
+    set_gamma(narrow_relu, 0.2)
+    assert winners_of(narrow_relu) == (2, None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from some_networks import inputs, specs, unchecked
 
@@ -21,6 +21,7 @@ def refused(match: str):
     return pytest.raises(ValueError, match=match)
 
 
+@settings(max_examples=40)
 @given(specs)
 def test_a_spec_counts_the_units_and_parameters_that_its_network_has(spec):
     net = build(spec, seed=0).eval()

@@ -128,11 +128,12 @@ def _check_fit(tensors: dict[str, Tensor], net: Network) -> None:
         raise ValueError(f"tensor {name} of the spec is missing")
     for name in sorted(tensors.keys() - expected.keys()):
         raise ValueError(f"tensor {name} is not in the spec")
-    for name, values in tensors.items():
-        if values.shape != expected[name].shape:
-            raise ValueError(f"tensor {name} has the shape {_shape(values)}, the spec says {_shape(expected[name])}")
-        if values.dtype != expected[name].dtype:
-            raise ValueError(f"tensor {name} is {values.dtype}, the header says {expected[name].dtype}")
+    for name, described_as in expected.items():
+        values = tensors[name]
+        if values.shape != described_as.shape:
+            raise ValueError(f"tensor {name} has the shape {_shape(values)}, the spec says {_shape(described_as)}")
+        if values.dtype != described_as.dtype:
+            raise ValueError(f"tensor {name} is {values.dtype}, the header says {described_as.dtype}")
         if not torch.isfinite(values).all():
             raise ValueError(f"tensor {name} holds values that are not finite")
 
