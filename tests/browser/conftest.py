@@ -12,16 +12,11 @@ from urllib.parse import urlencode
 import chromium
 import pytest
 from pages import settle
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from server import Server, free_port, own_server, serve
+from watching import Watch, watched
 
 HERE = Path(__file__).parent
-
-# What a lecture room's beamer shows.
-VIEWPORT = {"width": 1280, "height": 720}
-
-# A view of the app settles in a second or two; a busy machine with two cores may need far longer.
-TIMEOUT_SECONDS = 30
 
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 
@@ -70,58 +65,19 @@ def browser(chromium_path: str) -> Iterator[Browser]:
         browser.close()
 
 
-class Watch:
-    """A page of the browser, and everything that goes wrong in it or in the server meanwhile, one sentence each."""
-
-    def __init__(self, page: Page, app: Server) -> None:
-        self.page = page
-        self._app = app
-        self._seen = len(app.printed())
-        self._problems: list[str] = []
-        page.on("console", self._console)
-        page.on("pageerror", lambda error: self._problems.append(f"page error: {error}"))
-        page.on("response", self._response)
-        page.on("request", self._request)
-
-    def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self._problems.append(f"console error: {message.text} ({message.location})")
-
-    def _response(self, response: Response) -> None:
-        if response.status >= 400:
-            self._problems.append(f"answer {response.status} for {response.url}")
-
-    def _request(self, request: Request) -> None:
-        if not request.url.startswith((self._app.url, "data:", "blob:", "about:")):
-            self._problems.append(f"the page asked for something outside the app: {request.url}")
-
-    def problems(self) -> list[str]:
-        """What went wrong since the last call."""
-        printed = self._app.printed()
-        new, self._seen = printed[self._seen :], len(printed)
-        found, self._problems = self._problems, []
-        return found + (
-            [f"the server printed a traceback:\n{new}"] if "Traceback (most recent call last)" in new else []
-        )
-
-
 @pytest.fixture
 def watch(browser: Browser, app: Server, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watch]:
     """A fresh page, 1280×720, without cookies of earlier tests, under a watch: what goes wrong in it fails the test.
 
     A test that provokes a problem takes it from `watch.problems()`.
     """
-    context = browser.new_context(viewport=VIEWPORT, base_url=app.url, reduced_motion="reduce")
-    context.set_default_timeout(TIMEOUT_SECONDS * 1000)
-    expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
-    watch = Watch(context.new_page(), app)
-    yield watch
-    problems = watch.problems()
-    report = request.node.stash.get(REPORTS, {}).get("call")
-    if problems or (report is not None and report.failed):
-        watch.page.screenshot(path=tmp_path / "page.png")
-        print(f"the page is pictured in {tmp_path / 'page.png'}")
-    context.close()
+    with watched(browser, app) as watch:
+        yield watch
+        problems = watch.problems()
+        report = request.node.stash.get(REPORTS, {}).get("call")
+        if problems or (report is not None and report.failed):
+            watch.page.screenshot(path=tmp_path / "page.png")
+            print(f"the page is pictured in {tmp_path / 'page.png'}")
     if problems:
         pytest.fail("\n".join(problems), pytrace=False)
 
