@@ -1,6 +1,7 @@
 """Start the app: `python -m app [--host HOST] [--port PORT] [--no-browser]`."""
 
 import argparse
+import logging
 import os
 import sys
 import threading
@@ -57,10 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
         host=wanted.host,
         port=wanted.port,
         log_level="warning",
-        access_log=False,
         ws_per_message_deflate=False,  # frames of bytes do not compress
         timeout_graceful_shutdown=GRACE,
     )
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).addFilter(lambda record: record.levelno > logging.INFO)  # Streamlit makes them chatty
     server = uvicorn.Server(config)
     name = "localhost" if wanted.host in ("0.0.0.0", "::", "") else wanted.host
     url = f"http://{f'[{name}]' if ':' in name else name}:{wanted.port}"

@@ -44,7 +44,7 @@ pages = {
     )
     for view in VIEWS
 }
-page = st.navigation(list(pages.values()), position="hidden" if state.is_presenting() else "top")
+page = st.navigation(list(pages.values()), position="top")
 shell.style()
 shell.shortcuts(pages)
 with st.sidebar:

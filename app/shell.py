@@ -8,8 +8,8 @@ import segno
 import streamlit as st
 
 from app import state
-from app.compute import Unusable, data, devices, networks
 from app.components import component
+from app.compute import Unusable, data, devices, networks
 
 # Streamlit's own gaps suit documents; a lecture wants the picture. Figures of equal width keep numbers from jumping.
 STYLE = """
@@ -21,7 +21,7 @@ STYLE = """
 @media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.8rem; padding-right: 0.8rem; } }
 """
 PRESENTING = """
-[data-testid="stSidebar"], [data-testid="stExpandSidebarButton"] { display: none; }
+[data-testid="stSidebar"], [data-testid="stHeader"] { display: none; }
 .kwta-words, [class*="st-key-words"] { display: none; }
 """
 
@@ -35,16 +35,7 @@ def style() -> None:
 
 def shortcuts(pages: Mapping) -> None:
     """A letter opens a view, unless something is being typed."""
-
-    def switch() -> None:
-        letter = st.session_state["shortcuts"].get("letter")
-        st.session_state["_wanted"] = letter if letter in pages else None
-
-    titles = {letter: page.title for letter, page in pages.items()}
-    component("shortcuts")(key="shortcuts", data=titles, height="content", on_letter_change=switch)
-    wanted = st.session_state.pop("_wanted", None)
-    if wanted:
-        st.switch_page(pages[wanted])
+    component("shortcuts")(key="shortcuts", data={letter: page.url_path for letter, page in pages.items()})
 
 
 def controls() -> None:

@@ -10,7 +10,7 @@ without an import.
 
 Always pass `key`: without one every change of data makes a new instance. `data` may hold numbers, text, lists and dicts;
 large arrays go as the one `bytes` value at the top level (a Uint8Array in the script). The script reports through
-`setTriggerValue("moved", value)`, after which `callback` runs and finds the value in st.session_state[key]["moved"].
+`send("moved", value)`, after which `callback` runs and finds the value by `report(key, "moved")`.
 
 A script looks like this. `mounted` calls `create` once per instance and `update(data)` of what it returned on every run
 of the page; `destroy()` runs when the page drops the component.
@@ -28,6 +28,7 @@ shows, and a visible focus (shared.css draws one).
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.runtime import Runtime
@@ -50,6 +51,12 @@ def source(name: str) -> dict[str, str]:
 def component(name: str):
     """The function that puts component `name` into the page; see this module's text. ValueError if it does not exist."""
     return _registered(f"kwta_{name}", name, id(Runtime.instance()) if Runtime.exists() else 0)
+
+
+def report(key: str, name: str) -> Any:
+    """What component `key` has just reported as `name`, for its callback; None if its page is gone meanwhile."""
+    state = st.session_state.get(key)
+    return state.get(name) if state else None
 
 
 @cache

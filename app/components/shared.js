@@ -40,10 +40,14 @@ function mounted(create) {
     }
     instance.send = component.setTriggerValue;
     instance.update?.(component.data);
-    return () => {
-      instance.destroy?.();
-      instances.delete(root);
-    };
+    // Streamlit also calls this when two runs follow so closely that the first call was overtaken. The instance is gone only
+    // when its place is.
+    return () =>
+      setTimeout(() => {
+        if (styled(root).isConnected || instances.get(root) !== instance) return;
+        instances.delete(root);
+        instance.destroy?.();
+      });
   };
 }
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import state, text
-from app.components import component
+from app.components import component, report
 from app.compute import operator, vectors
 from app.state import Control
 
@@ -56,16 +56,16 @@ def typed_values() -> None:
 
 def moved() -> None:
     """Take over what the hand did in the picture; a report that makes no sense is dropped."""
-    report = st.session_state["operator"].get("moved") or {}
+    told = report("operator", "moved") or {}
     try:
-        gamma = state.read_gamma(str(report["gamma"]))
-        n, block, sequence = N.read(str(report["n"])), BLOCK.read(str(report["block"])), int(report["seq"])
-        values = VALUES.read(", ".join(map(str, report["values"]))) if report["values"] else None
+        gamma = state.read_gamma(str(told["gamma"]))
+        n, block, sequence = N.read(str(told["n"])), BLOCK.read(str(told["block"])), int(told["seq"])
+        values = VALUES.read(", ".join(map(str, told["values"]))) if told["values"] else None
     except (KeyError, TypeError, ValueError):
         return
-    st.session_state |= {"gamma": gamma, "n": n, "block": block, SEQUENCE: sequence}
+    st.session_state.update({"gamma": gamma, "n": n, "block": block, SEQUENCE: sequence})
     if values:
-        st.session_state |= {"preset": vectors.OWN, "values": values}
+        st.session_state.update({"preset": vectors.OWN, "values": values})
 
 
 def picture(vector: vectors.Vector, found: operator.Answer, gamma: float) -> None:
