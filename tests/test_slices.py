@@ -90,7 +90,15 @@ def test_a_slice_survives_a_journey(travel, m):
 
 
 @pytest.mark.parametrize(
-    "change", [{"kind": "segment"}, {"domain": [[0], [math.nan]]}, {"colour": 1}, {"origin": "here"}, {"origin": [[0]]}]
+    "change",
+    [
+        {"kind": "segment"},
+        {"domain": [[0], [math.nan]]},
+        {"colour": 1},
+        {"origin": "here"},
+        {"origin": [[0]]},
+        {"origin": [10**400]},
+    ],
 )
 def test_json_that_is_no_slice_is_refused(change):
     record = json.loads(some_slice(0, 3, 1).to_json())
@@ -99,8 +107,8 @@ def test_json_that_is_no_slice_is_refused(change):
 
 
 def test_text_that_is_no_json_is_refused():
-    for text in ("", "[1, 2]", "{", '{"kind": "slice"}'):
-        with pytest.raises(ValueError, match=r"slice|line 1"):
+    for text in ("", "[1, 2]", "{", '{"kind": "slice"}', "[" * 10**6):
+        with pytest.raises(ValueError, match="a slice is"):
             Slice.from_json(text)
 
 

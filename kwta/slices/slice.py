@@ -105,7 +105,10 @@ class Slice:
     @classmethod
     def from_json(cls, text: str) -> "Slice":
         """The slice written by `to_json`; ValueError on anything else."""
-        record = json.loads(text)  # its JSONDecodeError is a ValueError that names the position
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"a slice is written as JSON: {error}") from error
         expected = {"kind", "origin", "directions", "domain"}
         if not isinstance(record, dict) or set(record) != expected or record["kind"] != "slice":
             raise ValueError(
@@ -114,9 +117,7 @@ class Slice:
         return cls(**record)
 
     def _key(self) -> tuple:
-        return self.kind, *(
-            a.tobytes() for a in (self.origin, self.directions, self.domain)
-        )  # their lengths tell d, m and v
+        return self.kind, self.origin.tobytes(), self.directions.tobytes(), self.domain.tobytes()  # lengths tell shapes
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, Slice) else NotImplemented
@@ -137,7 +138,7 @@ def _frozen(values, name: str, axes: int) -> Float[ndarray, "..."]:
         array = (
             np.array(values, np.float64, order="C") + 0.0
         )  # + 0.0 turns −0.0 into 0.0: equal slices have equal bytes
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be an array of numbers, got {values!r:.80}") from error
     if array.ndim != axes or array.size == 0:
         raise ValueError(
