@@ -94,7 +94,7 @@ def visible(module: types.ModuleType) -> dict:
     names: dict = {"torch": torch, "np": np}
     for part in sorted(PARTS, key=lambda part: part == own):
         package = importlib.import_module(part)
-        names |= {name: getattr(package, name) for name in package.__all__}
+        names |= {name: getattr(package, name) for name in getattr(package, "__all__", ())}
     return names | vars(module)
 
 
