@@ -29,14 +29,18 @@ setup:
 setup-dev:
 	@sh tools/venv.sh requirements-dev.txt
 
-run: setup
+# Kernels are compiled again when the source of one of them changes; the app and the tests load what is compiled.
+KERNELS := $(shell grep -rl --include='*.py' 'from numba import' kwta)
+.venv/.stamp-kernels: $(KERNELS) requirements.txt
 	@$(PY) -m kwta.warm
+	@touch $@
+
+run: setup .venv/.stamp-kernels
 	@echo "== Starting the app (stop it with Ctrl+C)"
 	@$(PY) -m app $(ARGS)
 
-test: setup-dev
+test: setup-dev .venv/.stamp-kernels
 	@sh tools/browser.sh
-	@$(PY) -m kwta.warm
 	@echo "== Fast tests"
 	@$(ONE_THREAD) $(PYTEST) -m "not slow and not browser" $(ARGS) $(NONE_IS_FINE)
 	@echo "== Slow tests and tests in a browser"
@@ -54,8 +58,7 @@ format: setup-dev
 	@$(PY) -m ruff check --fix
 	@$(PY) -m ruff format
 
-bench: setup
-	@$(PY) -m kwta.warm
+bench: setup .venv/.stamp-kernels
 	@echo "== Benchmarks (quiet the machine for numbers worth keeping)"
 	@$(PY) -m benchmarks $(ARGS)
 

@@ -61,6 +61,12 @@ def differences(markdown: str) -> list[str]:
     return wrong
 
 
+def test_there_is_a_readme_with_code_and_both_commands():
+    markdown = text_of(README)
+    assert readme.examples(markdown)
+    assert {"run", "test"} <= readme.make_targets(markdown)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
 def test_the_code_in_a_document_prints_what_stands_beside_it(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # what an example saves, it saves here
