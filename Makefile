@@ -11,6 +11,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # With ARGS a stage may be left without a test (pytest's exit status 5); without ARGS that is an error.
 NONE_IS_FINE = $(if $(ARGS),|| test $$? = 5)
 
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench clean setup setup-dev
 
