@@ -1,0 +1,141 @@
+"""`train`: a network learns a data set, and is saved with the record of how."""
+
+import platform
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from kwta import __version__, devices
+from kwta.cli import checkpoint
+from kwta.cli.console import Console, plain
+from kwta.cli.failures import FailedError, misuse
+from kwta.cli.options import data as data_options
+from kwta.cli.options import network as network_options
+from kwta.cli.options import training as training_options
+from kwta.datasets import Data
+from kwta.networks import Network, build, to_json
+from kwta.networks.json_form import to_dict
+from kwta.training import Epoch, Step, Stopped, Training, steps_per_epoch, train
+
+DESCRIPTION = """\
+Train a network from scratch and, with --out, save it: its weights and a record of the data, the training and every
+epoch. The same command gives the same weights, to the last bit, on the same device with the same number of threads."""
+EXAMPLES = (
+    "train --data moons --widths 64,64 --gamma 0.2 --epochs 20 --out runs/moons",
+    "train --data digits --gamma 0.2,0.1 --seed 1 --out runs/digits",
+    "train --data digits --relu --optimiser adam --epochs 10 --json",
+    "train --data digits --anneal paper --epochs 41 --rate-step 30:0.01 --clip 1 --out runs/annealed",
+    "train --data mnist --train-size 1000 --test-size 500 --conv 4,8 --gamma 0.1 --epochs 2 --out runs/mnist",
+    "train --data my_points.csv --widths 32,32 --patience 5 --out runs/mine",
+)
+
+HEADER = f"{'epoch':>5} {'loss':>9} {'train':>8} {'test':>8} {'γ':>14} {'dead':>9} {'seconds':>8}"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """The options of `train`."""
+    data_options.arguments(parser, required=True)
+    network_options.arguments(parser)
+    training_options.arguments(parser)
+    parser.add_argument("--out", metavar="FOLDER", help="save the network here; a checkpoint in it is replaced")
+
+
+def run(arguments: Namespace, console: Console) -> int:
+    """Train, tell each epoch, save. Raises FailedError, and saves nothing, if training diverges."""
+    with misuse():
+        device = devices.pick(arguments.device)
+    spec, plan = data_options.spec(arguments), training_options.spec(arguments)
+    if arguments.out is not None:
+        checkpoint.check_target(arguments.out)
+    data = data_options.loaded(spec, console)
+    net = build(network_options.spec(arguments, data), arguments.seed)
+    with misuse():
+        records = train(net, data, plan, device=str(device))
+    for sentence in (_described(net, data, device), *training_options.surprises(plan)):
+        console.note(sentence)
+    try:
+        epochs, stopped = _followed(records, console, plan.epochs * steps_per_epoch(len(data.x_train), plan.batch))
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"interrupted; {_unsaved(arguments.out)}") from stop
+    record = _record(data, plan, device, epochs, stopped)
+    console.report(stopped.message)
+    _end(net, record, stopped, arguments.out, console)
+    return 0
+
+
+def _end(net: Network, record: dict[str, Any], stopped: Stopped, out: str | None, console: Console) -> None:
+    """Save what there is to save, and print the document."""
+    trained = stopped.reason != "diverged"
+    if out is not None and trained:
+        checkpoint.write(net, out, record)
+        console.report(f"Saved in {out}.")
+    assert net.spec is not None
+    own = {"network": to_dict(net.spec), "parameters": net.spec.n_parameters, "seed": net.seed}
+    console.document({**own, **record, "checkpoint": out if trained else None})
+    if not trained:
+        raise FailedError(_unsaved(out))
+
+
+def _followed(records: Iterator[Step | Epoch | Stopped], console: Console, n_steps: int) -> tuple[list[Epoch], Stopped]:
+    """Draw all records while they come; the epochs and the last one."""
+    epochs: list[Epoch] = []
+    console.report(HEADER)
+    with console.bar(n_steps, " steps") as bar:
+        for record in records:
+            match record:
+                case Step():
+                    bar.update()
+                case Epoch():
+                    epochs.append(record)
+                    console.report(_line(record))
+                case Stopped():
+                    return epochs, record
+    raise AssertionError("training ends with a record of kind Stopped")
+
+
+def _line(epoch: Epoch) -> str:
+    accuracies = f"{100 * epoch.train_accuracy:>6.2f} % {100 * epoch.test_accuracy:>6.2f} %"
+    dead = ",".join(map(str, epoch.dead))
+    return f"{epoch.epoch:>5} {epoch.loss:>9.4f} {accuracies} {_ratios(epoch):>14} {dead:>9} {epoch.seconds:>8.2f}"
+
+
+def _ratios(epoch: Epoch) -> str:
+    """γ of the layers; once where they all have the same."""
+    names = ["ReLU" if gamma is None else str(gamma) for gamma in epoch.gammas]
+    return names[0] if len(set(names)) == 1 else ",".join(names)
+
+
+def _described(net: Network, data: Data, device: torch.device) -> str:
+    """What is about to be trained, in a line."""
+    assert net.spec is not None
+    examples = f"{len(data.x_train):,} examples, tested on {len(data.x_test):,}"
+    return f"{to_json(net.spec)}: {net.spec.n_parameters:,} parameters, {examples}, on {devices.describe(device)}."
+
+
+def _record(data: Data, plan: Training, device: torch.device, epochs: list[Epoch], stopped: Stopped) -> dict[str, Any]:
+    """What travels with the weights."""
+    return plain(
+        {
+            "data": asdict(data.spec),
+            "classes": data.classes,
+            "training": asdict(plan),
+            "device": devices.describe(device),
+            "epochs": [asdict(epoch) for epoch in epochs],
+            "stopped": asdict(stopped),
+            "versions": _versions(),
+        }
+    )
+
+
+def _versions() -> dict[str, str]:
+    libraries = {"kwta": __version__, "torch": torch.__version__, "numpy": np.__version__}
+    return {**libraries, "python": platform.python_version(), "system": platform.platform()}
+
+
+def _unsaved(out: str | None) -> str:
+    kept = out is not None and checkpoint.is_there(out)
+    return f"nothing was saved{f', {out} keeps the checkpoint it had' if kept else ''}"
