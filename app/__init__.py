@@ -1,1 +1,1 @@
-"""The laboratory in the browser. Layers: views -> compute (all caches) -> kwta; plots know neither Streamlit nor torch."""
+"""The laboratory in the browser: views -> compute (all caches) -> kwta; plots know neither Streamlit nor torch."""

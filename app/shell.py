@@ -14,14 +14,19 @@ from app.compute import Unusable, data, devices, networks
 # Streamlit's own gaps suit documents; a lecture wants the picture. Figures of equal width keep numbers from jumping.
 STYLE = """
 .stApp { font-variant-numeric: tabular-nums; }
+.st-key-shortcuts { position: absolute; }
+.stMainBlockContainer [data-testid="stElementContainer"]:has(> .stHtml) { position: absolute; }
 .stMainBlockContainer { padding-left: 1.6rem; padding-right: 1.6rem; }
 .stMainBlockContainer > div > .stVerticalBlock, .stMainBlockContainer > .stVerticalBlock { gap: 0.6rem; }
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.55rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 0; margin-bottom: 0; padding-bottom: 0; }
-@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.8rem; padding-right: 0.8rem; } }
+@media (max-width: 640px) { .st-key-shortcuts { position: absolute; }
+.stMainBlockContainer [data-testid="stElementContainer"]:has(> .stHtml) { position: absolute; }
+.stMainBlockContainer { padding-left: 0.8rem; padding-right: 0.8rem; } }
 """
 PRESENTING = """
 [data-testid="stSidebar"], [data-testid="stHeader"] { display: none; }
+.stMainBlockContainer { padding-top: 0.8rem !important; }
 .kwta-words, [class*="st-key-words"] { display: none; }
 """
 
@@ -76,23 +81,25 @@ def _device(c: state.Control) -> None:
 
 def notices() -> None:
     """What was wrong with the link or a control."""
-    for problem in state.problems():
-        st.warning(problem, icon=":material/info:")
+    told = [f"{problem[0].upper()}{problem[1:]}" for problem in state.problems()]
+    if told:
+        st.warning("\n".join(f"- {one}" for one in told) if len(told) > 1 else told[0], icon=":material/info:")
 
 
 def share() -> None:
-    """The link to this very state, and its QR code."""
-    popover = st.popover(
-        "Share this state", icon=":material/qr_code_2:", key="share", width="stretch", on_change="rerun"
-    )
-    if not popover.open:
-        return
+    """The link to this very state, and its QR code, large enough for a lecture hall."""
+    if st.button("Share this state", icon=":material/qr_code_2:", key="share", width="stretch"):
+        _shared()
+
+
+@st.dialog("This state as a link", width="medium")
+def _shared() -> None:
     address = state.link()
-    with popover:
-        st.image(qr(address), width=260, alt=f"QR code of {address}")
-        st.code(address, language=None, wrap_lines=True)
-        if urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1"):
-            st.caption("This address works on this computer only; other people need the name of this computer in it.")
+    with st.container(horizontal_alignment="center"):
+        st.image(qr(address), width=370, alt=f"QR code of {address}")
+    st.code(address, language=None, wrap_lines=True)
+    if urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1"):
+        st.caption("This address works on this computer only; other people need this computer's name in it.")
 
 
 def qr(address: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.compute import data, networks
@@ -27,7 +28,7 @@ PROBLEMS, SEEN, SHOWN, LOOSE = "_problems", "_seen", "_shown", "_loose"
 
 @dataclass(frozen=True)
 class Control:
-    """A row of a table of controls. `read` turns the URL's text into a value, or says in a ValueError what is allowed."""
+    """A row of a table of controls. `read` turns the URL's text into a value; its ValueError says what is allowed."""
 
     key: str
     label: str
@@ -96,7 +97,7 @@ CONTROLS = (
         "net",
         "Hidden layers",
         "64,64",
-        "Widths of the hidden layers, or convolutions and widths: choose, or type your own, such as 100,50 or conv 4 / 32.",
+        "Widths of the hidden layers, or convolutions and widths: choose, or type your own, as 100,50 or conv 4 / 32.",
         _read_net,
     ),
     Control(
@@ -172,7 +173,7 @@ def _corrected(c: Control) -> bool:
             del st.query_params[c.key]
         else:
             st.query_params[c.key] = str(value)
-    except st.errors.StreamlitAPIException:  # already bound, so Streamlit has corrected it
+    except StreamlitAPIException:  # already bound, so Streamlit has corrected it
         return False
     return True
 
@@ -240,5 +241,7 @@ def hidden() -> tuple[str, ...]:
 
 def link() -> str:
     """The address that reproduces this page: the view and every control that is not at its default."""
-    pairs = {key: str(current) for key, c in st.session_state[SHOWN].items() if (current := value(c)) != c.default}
-    return (st.context.url or "") + (f"?{urlencode(pairs)}" if pairs else "")
+    shown = st.session_state[SHOWN]
+    pairs = {key: str(now).replace(", ", ",") for key, c in shown.items() if (now := value(c)) != c.default}
+    query = urlencode(pairs, safe=",/")
+    return (st.context.url or "") + (f"?{query}" if query else "")

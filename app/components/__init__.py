@@ -1,14 +1,14 @@
 """Canvases and other parts of our own, as st.components.v2 components.
 
-A component `name` is name.js (an ES module with a default export), and name.css and name.html where it needs them, in this
-folder. shared.js is put before its script and shared.css before its style, so that everything declared there is at hand
-without an import.
+A component `name` is name.js (an ES module with a default export), and name.css and name.html where it needs them, in
+this folder. shared.js is put before its script and shared.css before its style, so that everything declared there is at
+hand without an import.
 
     from app.components import component
 
     component("operator")(key="operator", data={...}, on_moved_change=callback)
 
-Always pass `key`: without one every change of data makes a new instance. `data` may hold numbers, text, lists and dicts;
+Always pass `key`: without one every change of data makes a new instance. `data` may hold numbers, text, lists, dicts;
 large arrays go as the one `bytes` value at the top level (a Uint8Array in the script). The script reports through
 `send("moved", value)`, after which `callback` runs and finds the value by `report(key, "moved")`.
 
@@ -22,8 +22,8 @@ of the page; `destroy()` runs when the page drops the component.
       return { update(data) { ... }, destroy() { stop(); } };
     });
 
-What shared.js offers is listed at its head. A canvas needs a role, a label, a text with aria-live="polite" that says what it
-shows, and a visible focus (shared.css draws one).
+What shared.js offers is listed at its head. A canvas needs a role, a label, a text with aria-live="polite" that says
+what it shows, and a visible focus (shared.css draws one).
 """
 
 from functools import cache
@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.components.v2 import component as register
 from streamlit.runtime import Runtime
 
 FOLDER = Path(__file__).parent
@@ -49,7 +50,7 @@ def source(name: str) -> dict[str, str]:
 
 
 def component(name: str):
-    """The function that puts component `name` into the page; see this module's text. ValueError if it does not exist."""
+    """The function that puts component `name` into the page; see above. ValueError if there is no such component."""
     return _registered(f"kwta_{name}", name, id(Runtime.instance()) if Runtime.exists() else 0)
 
 
@@ -62,4 +63,4 @@ def report(key: str, name: str) -> Any:
 @cache
 def _registered(registered: str, name: str, _runtime: int):
     # Registered once per server: again for every page would make Streamlit warn about a second definition.
-    return st.components.v2.component(registered, **source(name))
+    return register(registered, **source(name))

@@ -1,7 +1,7 @@
 // One vector of pre-activations and what k-WTA makes of it, with ReLU, local winner-take-all and max pooling beside it.
 //
 // data: pool, other (MOST numbers each: y and what it drifts towards), n, gamma, block; the library's answer for them: k,
-// won, threshold; seq (of the last report that is answered), autoplay, still, bare.
+// won, threshold; seq (of the last report that is answered), autoplay, still, own, bare, hide.
 // Reports moved: { seq, gamma, n, block, values or null } once a movement ends. While it lasts, winners are found here by
 // the library's rule: the larger entry first, of equal ones the lower index.
 
@@ -196,15 +196,15 @@ function seeText(d) {
   if (!d.k) return ["Nobody wins:", ` γN is below 1, so k = 0, which k-WTA refuses. With N = ${d.n}, γ must be at least 1/${d.n} = ${number(1 / d.n)}.`];
   const rest = d.n - d.k;
   let text = ` the ${d.k === 1 ? "entry" : "entries"} ${d.nTied ? "that rank first, down to" : "at or above"} ${number(d.threshold)}, the ${ordinal(d.k)}. `;
-  text += rest ? `The other ${rest === 1 ? "one becomes" : `${rest} become`} 0.` : "Nothing is set to 0: φₖ is the identity.";
+  text += rest ? `The other${rest === 1 ? " one is" : ` ${rest} are`} set to zero.` : "Nothing is set to zero: φₖ is the identity.";
   if (d.nTied) {
     const lose = d.nTied - d.tiedWinners;
-    text += ` ${d.nTied} entries equal ${number(d.threshold)} (◆): `;
-    text += lose ? `${d.tiedWinners} of them win, those with the lower index, so that exactly k do.` : "all of them win.";
+    text += ` Of the ${d.nTied} entries equal to ${number(d.threshold)} (◆) `;
+    text += lose ? `${d.tiedWinners === 1 ? "the one with the lowest index wins" : `the ${d.tiedWinners} with the lowest index win`}, so that exactly k do.` : "all win.";
   }
   if (d.negativeWinners) {
     const one = d.negativeWinners === 1;
-    text += ` ${d.negativeWinners} winner${one ? " is" : "s are"} negative (▼): φₖ ranks and does not ask for the sign; ReLU would set ${one ? "it" : "them"} to 0.`;
+    text += ` ${one ? "One winner is" : `${d.negativeWinners} winners are`} negative (▼): φₖ ranks and does not ask for the sign; ReLU would set ${one ? "it" : "them"} to zero.`;
   }
   return [`${d.k} of ${d.n} win${d.k === 1 ? "s" : ""}:`, text];
 }
@@ -354,11 +354,25 @@ export default mounted((root, send, first) => {
     const j = view.hover;
     if (j >= 0 && j < d.n) {
       const out = d.won[j] ? `wins, φₖ = ${number(d.y[j])}` : "loses, φₖ = 0";
+      delete part("legend").dataset.text;
       set(part("legend"), `Entry ${j}: y = ${number(d.y[j])} is number ${d.rank[j]} of ${d.n}${d.tied[j] ? ", tied" : ""}: ${out}; ReLU gives ${number(Math.max(d.y[j], 0))}.`);
       return;
     }
-    const hint = "Draw on the bars; drag the threshold; ← → change k, space plays.";
-    set(part("legend"), `■ winner, kept   □ loser, set to 0   ${d.nTied ? "◆ tie   " : ""}${d.negativeWinners ? "▼ negative winner   " : ""}· ${hint}`);
+    const marks = [["■", "kept"], ["□", "set to zero"], ["■", "positive", "positive"], ["■", "negative", "negative"]];
+    if (d.nTied) marks.push(["◆", "tie"]);
+    if (d.negativeWinners) marks.push(["▼", "negative winner"]);
+    const text = marks.map((m) => m.join(" ")).join() + colours.dark;
+    if (part("legend").dataset.text === text) return;
+    const spans = marks.map(([mark, what, sign]) => {
+      const span = document.createElement("span");
+      const symbol = document.createElement("b");
+      symbol.textContent = `${mark} `;
+      if (sign) symbol.style.color = colours[sign];
+      span.append(symbol, what);
+      return span;
+    });
+    part("legend").replaceChildren(...spans, "Draw on the bars, drag the threshold; ← → change k, space plays.");
+    part("legend").dataset.text = text;
   }
 
   function speak() {
@@ -536,7 +550,13 @@ export default mounted((root, send, first) => {
     state = { pool: next.pool.slice(), n: next.n, g: playing === "gamma" ? state.g : Math.round(100 * next.gamma), block: next.block, edited: false };
   }
 
-  box.classList.toggle("bare", Boolean(first.bare));
+  function dress() {
+    box.classList.toggle("bare", Boolean(data.bare));
+    box.classList.toggle("own", Boolean(data.own));
+    box.dataset.hide = (data.hide ?? []).join(" ");
+  }
+
+  dress();
   derive();
   if (first.autoplay && !reducedMotion()) playing = "y";
   clock.start();
@@ -544,6 +564,7 @@ export default mounted((root, send, first) => {
   return {
     update(next) {
       if (next !== data) adopt(next);
+      dress();
       derive();
       if (!playing) speak();
       clock.start();

@@ -19,7 +19,7 @@ KEPT = 16
 class Answer:
     """What the library says about one vector y of N entries.
 
-    k is 0 if γN < 1, and then nobody wins and there is no threshold. `rank` is 1 for the largest entry; of equal entries
+    k is 0 if γN < 1, and then nobody wins and there is no threshold. `rank` is 1 for the largest entry; of equal ones
     the lower index ranks first. Arrays have N entries, `pooled` one for each block.
     """
 

@@ -28,7 +28,7 @@ DEFAULT_VALUES = (0.5, 1.5, -0.4, 1.5, 2, -1, 0.1, 1.5)
 
 @dataclass(frozen=True)
 class Vector:
-    """N pre-activations: the first N of an endless list that preset and seed fix, after a person's own values if any."""
+    """N pre-activations: the first N of a list that preset and seed fix, a person's own values first if there are."""
 
     preset: str = "gaussian"
     seed: int = 0

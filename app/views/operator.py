@@ -1,5 +1,7 @@
 """What k-WTA does to one vector of N pre-activations."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from app import state, text
@@ -37,21 +39,24 @@ DETAIL = Control("detail", "Below the picture", "about", "", state.one_of("detai
 SEQUENCE = "_operator_seq"
 
 
+def own_values() -> tuple[float, ...]:
+    """The values typed or drawn; none where a named vector is chosen."""
+    return vectors.parsed(state.value(VALUES)) if state.value(PRESET) == vectors.OWN else ()
+
+
 def chosen() -> vectors.Vector:
     """The vector that the controls name."""
-    preset = state.value(PRESET)
-    own = vectors.parsed(state.value(VALUES)) if preset == vectors.OWN else ()
-    return vectors.Vector(preset, state.current().seed, state.value(N), own)
+    return vectors.Vector(state.value(PRESET), state.current().seed, state.value(N), own_values())
 
 
-def chose_preset() -> None:
-    """A person's own values bring their number along; the others come in the usual number."""
-    own = state.value(PRESET) == vectors.OWN
-    st.session_state["n"] = len(vectors.parsed(state.value(VALUES))) if own else N.default
+def count() -> Control:
+    """The control of N: a person's own values bring their number along, the others come in the usual number."""
+    return replace(N, default=len(own_values()) or N.default)
 
 
-def typed_values() -> None:
-    st.session_state["n"] = len(vectors.parsed(state.value(VALUES)))
+def restart() -> None:
+    """Another vector, or other values: N starts from its default."""
+    st.session_state["n"] = count().default
 
 
 def moved() -> None:
@@ -86,7 +91,9 @@ def picture(vector: vectors.Vector, found: operator.Answer, gamma: float) -> Non
             "seq": st.session_state.get(SEQUENCE, 0),
             "autoplay": untouched,
             "still": state.value(DETAIL) in ("values", "python"),
+            "own": vector.preset == vectors.OWN,
             "bare": state.is_presenting(),
+            "hide": list(state.hidden()),
         },
         on_moved_change=moved,
         height="content",
@@ -124,7 +131,7 @@ def show_speed(gamma: float, device: str) -> None:
     st.markdown(plots.in_words(timing))
 
 
-state.follow((PRESET, N, BLOCK, DETAIL))
+state.follow((PRESET, BLOCK, DETAIL))
 with st.container(key="control-preset"):
     st.segmented_control(
         PRESET.label,
@@ -133,13 +140,14 @@ with st.container(key="control-preset"):
         format_func=vectors.PRESETS.__getitem__,
         label_visibility="collapsed",
         required=True,
-        on_change=chose_preset,
+        on_change=restart,
         persist_state="session",
     )
 if state.value(PRESET) == vectors.OWN:
     state.follow((VALUES,))
     with st.container(key="control-values"):
-        st.text_input(VALUES.label, key=VALUES.key, help=VALUES.help, on_change=typed_values, persist_state="session")
+        st.text_input(VALUES.label, key=VALUES.key, help=VALUES.help, on_change=restart, persist_state="session")
+state.follow((count(),))
 setup = state.current()
 vector = chosen()
 found = operator.answer(vector, setup.gamma, state.value(BLOCK))
