@@ -1,4 +1,4 @@
-"""The exact cells of a small network on a segment or a polygon, in rational arithmetic: slow, simple and without rounding.
+"""The exact cells of a small network on a segment or a polygon, in rational arithmetic: slow, simple, without rounding.
 
 It shares no idea with the library: no traversal, no tolerance. Inside a polygon on which the earlier layers are affine,
 take the set S that wins at an interior point; if some winner lies below some loser at a vertex, split the polygon

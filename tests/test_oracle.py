@@ -1,6 +1,6 @@
 """The oracle itself, against closed forms and hand-solved networks: it must be right where nothing else checks it."""
 
-from fractions import Fraction as F
+from fractions import Fraction
 from math import comb
 
 import oracle
@@ -32,18 +32,18 @@ def test_one_winner_of_the_four_half_axes_cuts_the_square_along_its_diagonals():
 
 def test_one_winner_among_moved_functions_has_the_areas_found_by_hand():
     # y = (x, 1/2, 1/4 - x): the first wins where x > 1/2, the last where x < -1/4, the second in between.
-    network = oracle.net([[[1, 0], [0, 0], [-1, 0]], [[1, 1, 1]]], [[0, F(1, 2), F(1, 4)], [0]], [1])
+    network = oracle.net([[[1, 0], [0, 0], [-1, 0]], [[1, 1, 1]]], [[0, Fraction(1, 2), Fraction(1, 4)], [0]], [1])
     areas = oracle.measures(oracle.cells(network, *PLANE, SQUARE))
-    assert areas == {((0,),): 1, ((1,),): F(3, 2), ((2,),): F(3, 2)}
+    assert areas == {((0,),): 1, ((1,),): Fraction(3, 2), ((2,),): Fraction(3, 2)}
 
 
 def test_a_second_layer_is_solved_inside_each_cell_of_the_first():
     # |x| by two ReLUs, then |x| - 1/2 through a third: breakpoints at -1/2, 0 and 1/2.
-    network = oracle.net([[[1], [-1]], [[1, 1]], [[1]]], [[0, 0], [F(-1, 2)], [0]], [None, None])
+    network = oracle.net([[[1], [-1]], [[1, 1]], [[1]]], [[0, 0], [Fraction(-1, 2)], [0]], [None, None])
     found = oracle.pieces(network, [0], [1], -1, 1)
-    assert [piece.vertices[0][0] for piece in found] == [-1, F(-1, 2), 0, F(1, 2)]
+    assert [piece.vertices[0][0] for piece in found] == [-1, Fraction(-1, 2), 0, Fraction(1, 2)]
     assert [piece.pattern for piece in found] == [((1,), (0,)), ((1,), ()), ((0,), ()), ((0,), (0,))]
-    assert [piece.outputs[0] for piece in found] == [(F(-1, 2), -1), (0, 0), (0, 0), (F(-1, 2), 1)]
+    assert [piece.outputs[0] for piece in found] == [(Fraction(-1, 2), -1), (0, 0), (0, 0), (Fraction(-1, 2), 1)]
 
 
 def test_equal_functions_are_decided_by_the_lower_index():
@@ -77,7 +77,7 @@ def test_the_areas_add_up_exactly_and_every_inner_point_has_the_pattern_of_its_c
     for part in parts:
         assert oracle.measure(part.vertices) > 0
         # An odd mean of the vertices: a point inside, hardly ever on a line that crosses the cell.
-        weights = [F(1, 7 + i) for i in range(len(part.vertices))]
+        weights = [Fraction(1, 7 + i) for i in range(len(part.vertices))]
         inside = [
             sum(w * v[axis] for w, v in zip(weights, part.vertices, strict=True)) / sum(weights) for axis in (0, 1)
         ]
@@ -86,7 +86,7 @@ def test_the_areas_add_up_exactly_and_every_inner_point_has_the_pattern_of_its_c
 
 @given(small())
 def test_the_pieces_of_a_segment_fill_it_and_inner_points_have_their_patterns(network):
-    start, step = [F(-1), F(-2, 3)], [F(2), F(5, 3)]
+    start, step = [Fraction(-1), Fraction(-2, 3)], [Fraction(2), Fraction(5, 3)]
     along = oracle.pieces(network, start, step, 0, 1)
     assert sum(oracle.measures(along).values()) == 1
     assert len({piece.pattern for piece in along}) == len(along)  # cells are convex: none is met twice
