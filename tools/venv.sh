@@ -8,7 +8,7 @@ version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/n
 
 # An environment of another Python than the one asked for, or one whose Python is gone or too old, is made anew.
 if [ -d "$venv" ]; then
-  found=$(version "$venv/bin/python") || found="no version"
+  found=$(version "$venv/bin/python") || found="that does not start"
   wanted=$found
   case $found in 3.11 | 3.12 | 3.13) ;; *) wanted=another ;; esac
   if [ -n "${PYTHON:-}" ]; then
@@ -16,7 +16,7 @@ if [ -d "$venv" ]; then
     wanted=$(version "$python")
   fi
   if [ "$found" != "$wanted" ]; then
-    echo "== $venv has Python of $found: making it anew"
+    echo "== $venv has a Python $found: making it anew"
     rm -rf "$venv"
   fi
 fi
@@ -35,7 +35,7 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(pins "$requirements")" ]; then
 fi
 
 echo "== Installing $requirements into $venv (the first time this takes some minutes)"
-if [ "$(uname -s)" = Linux ] && [ ! -f "$stamp" ] && [ -z "${PIP_EXTRA_INDEX_URL:-}" ] &&
+if [ "$(uname -s)" = Linux ] && [ ! -f "$venv/.stamp-requirements.txt" ] && [ -z "${PIP_EXTRA_INDEX_URL:-}" ] &&
   ! command -v nvidia-smi >/dev/null 2>&1; then
   echo "   There is no NVIDIA GPU here, and PyTorch without CUDA is gigabytes smaller. To take it, stop this and set"
   echo "   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"
