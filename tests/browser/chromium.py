@@ -36,6 +36,14 @@ def find() -> str | None:
     return next((path for path in map(shutil.which, PLACES) if path), None)
 
 
+def main() -> None:
+    try:
+        path = find()
+    except ValueError as error:
+        sys.exit(str(error))
+    print(path or "none")
+    sys.exit(path is None)
+
+
 if __name__ == "__main__":
-    print(find() or "none")
-    sys.exit(find() is None)
+    main()
