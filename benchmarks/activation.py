@@ -9,6 +9,7 @@ from torch import Tensor
 from benchmarks.harness import Comparison, Timing, compare, threads, timing
 from benchmarks.report import Section
 from kwta.activation import kwta, winners
+from kwta.timing import formula
 
 # (rows, entries of a row, promised ratio): layers of small networks, and long rows of about 2^20 entries in all.
 SHAPES = [(256, n, 1.0) for n in (64, 128, 256, 512)] + [(2**20 // n, n, 4.0) for n in (4096, 16384, 65536)]
@@ -20,11 +21,6 @@ LENGTHS = tuple(2**e for e in range(6, 21, 2))
 FLAT_GAMMA = 0.2
 
 Operator = Callable[[Tensor, int], Tensor]
-
-
-def formula(x: Tensor, k: int) -> Tensor:
-    """The usual formula: keeps every entry that is at least the k-th largest."""
-    return x * (x >= torch.topk(x, k)[0][..., -1:])
 
 
 def _normal(rows: int, n: int, device: torch.device) -> Tensor:

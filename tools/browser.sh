@@ -20,7 +20,6 @@ fi
 
 if command -v apt-get >/dev/null 2>&1 && [ "$as_root" != none ]; then
   echo "== Installing Chromium for the browser tests (apt-get install chromium)"
-  export DEBIAN_FRONTEND=noninteractive
   # DejaVu has the Greek letters and the signs of mathematics, which a bare machine lacks.
   # shellcheck disable=SC2086  # an empty $as_root must vanish
   { $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive \
