@@ -1,0 +1,146 @@
+"""Convex polygons, affine maps and tags in flat arrays: what the walks through a plane share. Numba functions.
+
+V [2 p] and T [3 p] hold the coordinates of vertex p and three tags of the edge that starts there: what made it (a layer
+and two units), the line it lies on, and a number of passing use. A polygon is its first vertex q and its number of
+vertices m, counter-clockwise. Map s is the rows 3s, 3s + 1, 3s + 2 of M: y = M[3s] t₀ + M[3s + 1] t₁ + M[3s + 2].
+"""
+
+import numpy as np
+from numba import njit
+
+FAST = {"nnan", "ninf", "nsz", "contract"}
+BIG = 1e300  # instead of infinity, which fast arithmetic excludes
+TOLERANCE = 1e-12  # of y, relative to the largest |y| on the parent
+NEW = -2  # third tag of a vertex that a cut has made
+
+N, K, NEXT, WEIGHT, BIAS, WORD, WORDS = range(7)  # columns of dims: of each hidden layer
+# Columns of L, the state of each layer: its parent, its undecided units, its children, where their memory begins and
+# ends.
+Q, SIDES, MAP, UNITS, WON, COUNT, CURSOR, REFERENCE, LINE, V_FIRST, R_FIRST, M_FIRST, V_TOP, R_TOP, M_TOP = range(15)
+LAYER, OPENED, CELLS, VERTICES, LINES, STAMP, UNSPLIT = range(7)  # of state
+DONE, OUTPUT_FULL, MEMORY_FULL, POLYGON_FULL, LIMIT = range(5)  # what the walk returns
+
+
+@njit(cache=True, nogil=True)
+def bit(i):
+    """The bit of unit i in its word of 64: bytes are filled from their highest bit, as np.packbits does."""
+    return np.int64(1) << ((i ^ 7) & 63)
+
+
+@njit(cache=True, nogil=True)
+def tag(layer, entering, leaving):
+    """A layer and two units (−1: none) in one number."""
+    return (layer << 48) | ((entering + 1) << 24) | (leaving + 1)
+
+
+@njit(cache=True, nogil=True)
+def copy_vertex(V, T, p, to, tag, line):
+    V[2 * to], V[2 * to + 1] = V[2 * p], V[2 * p + 1]
+    T[3 * to], T[3 * to + 1], T[3 * to + 2] = tag, line, T[3 * p + 2]
+
+
+@njit(cache=True, nogil=True)
+def copy_polygon(V, T, q, m, to):
+    for v in range(m):
+        copy_vertex(V, T, q + v, to + v, T[3 * (q + v)], T[3 * (q + v) + 1])
+
+
+@njit(cache=True, nogil=True)
+def cross_edge(V, T, p, p_next, g, g_next, to, tag, line):
+    """The point of an edge where g vanishes, from its inner end: both sides of a border compute it from their own."""
+    s = g / (g - g_next)
+    V[2 * to] = V[2 * p] + s * (V[2 * p_next] - V[2 * p])
+    V[2 * to + 1] = V[2 * p + 1] + s * (V[2 * p_next + 1] - V[2 * p + 1])
+    T[3 * to], T[3 * to + 1], T[3 * to + 2] = tag, line, NEW
+
+
+@njit(cache=True, nogil=True)
+def sign(g, tol):
+    return 1 if g > tol else (-1 if g < -tol else 0)
+
+
+@njit(cache=True, nogil=True)
+def clip(V, T, G, q, m, to, tol, tag, line):
+    """The part of a polygon where G, given at its vertices, is not negative: vertices at `to`; 0 if no interior is left.
+
+    The new edge gets the tag. An edge that already lies on the border keeps its own.
+    """
+    inner = 0
+    for v in range(m):
+        inner += G[v] > tol
+    if inner == 0:
+        return 0
+    n = 0
+    for v in range(m):
+        p, w = q + v, (v + 1 if v + 1 < m else 0)
+        here, there = sign(G[v], tol), sign(G[w], tol)
+        if here >= 0:
+            leaves = here == 0 and there < 0
+            copy_vertex(V, T, p, to + n, tag if leaves else T[3 * p], line if leaves else T[3 * p + 1])
+            n += 1
+        if here * there < 0:
+            if here > 0:
+                cross_edge(V, T, p, q + w, G[v], G[w], to + n, tag, line)
+            else:
+                cross_edge(V, T, q + w, p, G[w], G[v], to + n, T[3 * p], T[3 * p + 1])
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def extremes(a, b, c, V, q, m, low, high):
+    """The lowest and highest y of every unit on a polygon; returns the largest |y|."""
+    n = a.size
+    for i in range(n):
+        y = a[i] * V[2 * q] + b[i] * V[2 * q + 1] + c[i]
+        low[i] = y
+        high[i] = y
+    for p in range(q + 1, q + m):
+        t0, t1 = V[2 * p], V[2 * p + 1]
+        for i in range(n):
+            y = a[i] * t0 + b[i] * t1 + c[i]
+            low[i] = min(low[i], y)
+            high[i] = max(high[i], y)
+    largest = 0.0
+    for i in range(n):
+        largest = max(largest, max(high[i], -low[i]))
+    return largest
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def add_unit(M, target, source, column, ca, cb, cc):
+    """Map target = map source + column ⊗ (ca, cb, cc): a unit with this y enters the next layer's map."""
+    n = column.size
+    a, b, c = M[3 * target], M[3 * target + 1], M[3 * target + 2]
+    a0, b0, c0 = M[3 * source], M[3 * source + 1], M[3 * source + 2]
+    for i in range(n):
+        w = column[i]
+        a[i] = a0[i] + ca * w
+        b[i] = b0[i] + cb * w
+        c[i] = c0[i] + cc * w
+
+
+@njit(cache=True, nogil=True)
+def start_map(M, s, bias):
+    n = bias.size
+    M[3 * s, :n] = 0.0
+    M[3 * s + 1, :n] = 0.0
+    M[3 * s + 2, :n] = bias
+
+
+@njit(cache=True, nogil=True)
+def column(W, dims, layer, i):
+    """The weights that lead from unit i to the next layer."""
+    n = dims[layer, NEXT]
+    start = dims[layer, WEIGHT] + i * n
+    return W[start : start + n]
+
+
+@njit(cache=True, nogil=True)
+def begin(L, layer, mv):
+    """Set where a layer's children are kept: behind the domain and its map, or behind those of the layer before."""
+    if layer == 0:
+        L[0, V_FIRST], L[0, R_FIRST], L[0, M_FIRST] = mv, 0, 1
+    else:
+        for first, top in ((V_FIRST, V_TOP), (R_FIRST, R_TOP), (M_FIRST, M_TOP)):
+            L[layer, first] = L[layer - 1, top]
