@@ -33,7 +33,7 @@ def is_there(folder: str) -> bool:
 
 
 def check_target(folder: str) -> None:
-    """Before hours of training: raises UsageError where a checkpoint cannot be written, or would destroy other files."""
+    """Before hours of training: raises UsageError where saving cannot work or would destroy other files."""
     path = Path(folder)
     if is_there(folder):
         try:

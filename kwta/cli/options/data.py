@@ -57,7 +57,7 @@ def arguments(parser: ArgumentParser, required: bool, otherwise: str = "") -> No
     """--data, which `required` says whether it must be given, and the options that go with it."""
     group = parser.add_argument_group("data")
     names = f"{', '.join(NAMES)}, {FILES}{otherwise}"
-    group.add_argument("--data", metavar="D", required=required, help=help)
+    group.add_argument("--data", metavar="D", required=required, help=names)
     for option in OPTIONS:
         if option.value is None:
             group.add_argument(option.flag, type=option.type, metavar=option.metavar, help=option.help)
