@@ -63,4 +63,4 @@ def report(key: str, name: str) -> Any:
 @cache
 def _registered(registered: str, name: str, _runtime: int):
     # Registered once per server: again for every page would make Streamlit warn about a second definition.
-    return register(registered, **source(name))
+    return register(registered, **source(name))  # type: ignore[arg-type] (no flag is among the texts)

@@ -4,6 +4,8 @@ import gc
 import logging
 import threading
 
+import streamlit  # noqa: F401 (sets the levels of its loggers as it is imported)
+
 _lock = threading.Lock()
 _done = False
 

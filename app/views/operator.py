@@ -74,9 +74,8 @@ def moved() -> None:
 
 
 def picture(vector: vectors.Vector, found: operator.Answer, gamma: float) -> None:
-    untouched = (
-        all(state.value(c) == c.default for c in (PRESET, N, BLOCK, DETAIL)) and SEQUENCE not in st.session_state
-    )
+    controls = (PRESET, N, BLOCK, DETAIL, state.control("gamma"), state.control("seed"))
+    untouched = SEQUENCE not in st.session_state and all(state.value(c) == c.default for c in controls)
     component("operator")(
         key="operator",
         data={

@@ -1,0 +1,282 @@
+"""What surrounds the views: links, shared controls, shortcuts, the server, and the words of the controls."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+import segno
+from streamlit.testing.v1 import AppTest
+
+from app import __main__ as command
+from app import components, shell, state, text
+from app.compute import Unusable, data, networks
+from app.state import Setup
+from kwta.networks import CNN, MLP, build
+
+ROOT = Path(__file__).resolve().parents[1]
+VIEWS = sorted(path.stem for path in (ROOT / "app" / "views").glob("*.py") if path.stem != "__init__")
+SECONDS = 120
+
+
+def opened(view: str = "operator", **link) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=SECONDS)
+    for key, value in link.items():
+        at.query_params[key] = str(value)
+    at.switch_page(f"views/{view}.py")
+    return at.run()
+
+
+def setup_of(at: AppTest) -> dict:
+    return {key: at.session_state[key] for key in ("data", "net", "gamma", "seed", "device")}
+
+
+def test_a_link_sets_every_shared_control():
+    at = opened(data="moons", net="32,32", gamma=0.35, seed=7, device="cpu")
+    assert not at.exception
+    assert not at.warning
+    assert setup_of(at) == {"data": "moons", "net": "32,32", "gamma": 0.35, "seed": 7, "device": "cpu"}
+    assert "k = 11 of 32, 11 of 32" in [c.value for c in at.caption]
+
+
+def test_without_a_link_the_controls_are_at_the_defaults_of_the_setup():
+    at = opened()
+    assert Setup(**setup_of(at)) == Setup()
+    assert Setup(**{c.key: c.default for c in state.CONTROLS}) == Setup()
+
+
+def test_a_new_seed_changes_the_seed_alone():
+    at = opened(gamma=0.4, data="xor")
+    before = setup_of(at)
+    at.button(key="new_seed").click().run()
+    after = setup_of(at)
+    assert after.pop("seed") != before.pop("seed")
+    assert after == before
+
+
+def test_the_complaint_about_a_link_ends_when_the_control_is_used():
+    at = opened(gamma=7)
+    assert "got '7'" in at.warning[0].value
+    at.run()
+    assert at.warning
+    at.slider(key="gamma").set_value(0.5).run()
+    assert not at.warning
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", ["points", "conv"])
+def test_every_view_survives_a_network_that_does_not_fit_the_data(view: str, name: str):
+    link = {"points": {"data": "moons", "net": "conv 4"}, "conv": {"data": "digits", "net": "conv 4,4,4,4,4"}}[name]
+    at = opened(view, **link)
+    assert not at.exception
+
+
+def test_presenting_hides_what_is_not_the_picture():
+    style = opened(present=1, hide="net,seed,<b>").main.children  # the page still runs
+    assert style
+    at = opened(present=1, hide="net,seed,x{},<b>")
+    rules = next(node.proto.body for node in walk(at._tree) if getattr(node, "type", "") == "html")
+    assert '[data-testid="stSidebar"]' in rules
+    assert ".st-key-control-net {" in rules
+    assert ".st-key-control-seed {" in rules
+    assert "x{}" not in rules
+    assert "<b>" not in rules
+    plain = next(node.proto.body for node in walk(opened()._tree) if getattr(node, "type", "") == "html")
+    assert '[data-testid="stSidebar"],' not in plain
+
+
+def walk(node):
+    yield node
+    for child in getattr(node, "children", {}).values():
+        yield from walk(child)
+
+
+def test_sharing_shows_the_link_of_this_state():
+    at = opened(data="moons", gamma=0.35, preset="ties", detail="python")
+    at.button(key="share").click().run()
+    assert not at.exception
+    shown = " ".join(code.value for code in at.code)
+    for part in ("data=moons", "gamma=0.35", "preset=ties", "detail=python"):
+        assert part in shown
+    assert "seed=" not in shown
+    assert "net=" not in shown
+
+
+def test_the_qr_code_is_one_drawing_of_the_address():
+    address = "http://example.org:8501/operator?gamma=0.35"
+    drawing = shell.qr(address)
+    assert ElementTree.fromstring(drawing).tag.endswith("svg")
+    assert drawing != shell.qr(address + "1")
+    assert int(re.findall(r'width="(\d+)"', drawing)[0]) == segno.make(address, micro=False).symbol_size(4, 2)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "channels", "widths"),
+    [
+        ("64,64", (), (64, 64)),
+        (" 100 , 50 ", (), (100, 50)),
+        ("conv 8,16 / 64", (8, 16), (64,)),
+        ("conv 8", (8,), ()),
+        ("conv 8/32,32", (8,), (32, 32)),
+    ],
+)
+def test_a_network_is_read_from_words_and_written_as_words(words: str, channels: tuple, widths: tuple):
+    found = networks.layers(words)
+    assert (found.channels, found.widths) == (channels, widths)
+    assert networks.layers(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["", " ", ",", "64,", "64,,64", "64;64", "-3", "1.5", "0", "4097", "9" * 30, "conv", "conv /", "conv x", "conv 999",
+     "64 / 64", "conv 8 / 64 / 64", "x" * 500, ",".join("8" * 9), "٣"],
+)  # fmt: skip
+def test_words_that_are_no_network_are_refused_with_the_words(words: str):
+    with pytest.raises(networks.NetworkError, match="got") as refusal:
+        networks.layers(words)
+    assert len(str(refusal.value)) < 250
+
+
+def test_specs_fit_the_data_and_gamma():
+    assert networks.spec(Setup()) == MLP((64, 64, 64, 10), 0.2)
+    assert networks.spec(Setup(data="xor", net="8"), relu=True) == MLP((2, 8, 2))
+    assert networks.spec(Setup(net="conv 4,8 / 32", gamma=0.25)) == CNN((1, 8, 8), (4, 8), 10, hidden=(32,), gamma=0.25)
+
+
+@pytest.mark.parametrize(
+    ("setup", "message"),
+    [
+        (Setup(data="moons", net="conv 4"), "convolutions need images"),
+        (Setup(net="conv 4,4,4,4,4"), "pool 2"),
+        (Setup(net="8", gamma=0.1), "no winner"),
+        (Setup(data="cifar10", net="4096,4096"), "at most 10,000,000 weights"),
+        (Setup(data="nowhere"), "one of digits"),
+    ],
+)
+def test_a_setup_without_network_is_refused_with_the_reason(setup: Setup, message: str):
+    with pytest.raises(Unusable, match=message):
+        networks.spec(setup)
+
+
+def test_a_network_has_the_weights_of_the_seed():
+    found = networks.network(Setup(seed=4))
+    assert not found.training
+    expected = build(networks.spec(Setup()), 4)
+    for mine, theirs in zip(found.parameters(), expected.parameters(), strict=True):
+        assert mine.equal(theirs)
+
+
+@pytest.mark.parametrize("name", ["digits", "moons", "spirals", "gaussians"])
+def test_the_outline_of_a_data_set_is_that_of_its_arrays(name: str):
+    found = data.data(name)
+    assert data.outline(name) == data.Outline(found.shape, found.n_classes)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "svhn"])
+def test_the_outline_of_an_image_set_is_that_of_its_images(
+    name: str, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("KWTA_DATA", str(data_folder))
+    monkeypatch.setattr(data, "TRAIN_IMAGES", 20)
+    monkeypatch.setattr(data, "TEST_IMAGES", 20)
+    if not data.at_hand(name):
+        pytest.skip(f"{name} is not in {data_folder}")
+    found = data.data(name)
+    assert data.outline(name) == data.Outline(found.shape, found.n_classes)
+
+
+def test_a_data_set_that_needs_a_download_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("KWTA_DATA", raising=False)
+    monkeypatch.setenv("KWTA_CACHE", str(tmp_path))
+    for name in data.NAMES:
+        assert ("downloads" in data.described(name)) == (name in data.SOURCES)
+    for file, _ in data.SOURCES["mnist"].files:
+        (tmp_path / "mnist").mkdir(exist_ok=True)
+        (tmp_path / "mnist" / file).touch()
+    assert data.described("mnist") == "mnist"
+
+
+def test_files_cannot_be_named_in_a_link(tmp_path: Path):
+    (tmp_path / "secret.csv").write_text("1,2,0\n2,3,1\n")
+    with pytest.raises(data.DataError, match="one of digits"):
+        data.data(str(tmp_path / "secret.csv"))
+
+
+def test_a_failing_download_becomes_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KWTA_DATA", str(tmp_path / "missing"))
+    with pytest.raises(data.DataError, match="KWTA_DATA"):
+        data.data("svhn")
+
+
+def test_every_cache_is_bounded():
+    caches = 0
+    for path in (ROOT / "app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in ("cache_data", "cache_resource"):
+                caches += 1
+        calls = re.findall(r"@st\.cache_(?:data|resource)(\([^\n]*)?", path.read_text(encoding="utf-8"))
+        assert all("max_entries" in call for call in calls), path
+    assert caches >= 3
+
+
+def test_a_component_is_its_files_with_the_shared_ones_first():
+    parts = components.source("operator")
+    shared = (ROOT / "app" / "components" / "shared.js").read_text(encoding="utf-8")
+    assert parts["js"].startswith(shared)
+    assert parts["js"].count("export default") == 1 + shared.count("export default mounted(")
+    with pytest.raises(ValueError, match="no component 'nothing'"):
+        components.source("nothing")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "app" / "components").glob("*.js")), ids=lambda path: path.name)
+def test_scripts_say_minus_and_never_ask_the_network(path: Path):
+    source = path.read_text(encoding="utf-8")
+    assert "fetch(" not in source
+    assert "http:" not in source.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_every_view_has_a_row_with_a_letter_of_its_own():
+    source = (ROOT / "app" / "main.py").read_text(encoding="utf-8")
+    rows = re.findall(r'View\("(\w+)", "\w+", "[^"]+", "(\w)"\)', source)
+    assert sorted(name for name, _ in rows) == VIEWS
+    assert len({letter for _, letter in rows}) == len(rows)
+
+
+def test_texts_are_loaded_by_name():
+    assert text.load("operator").startswith("**What to see.**")
+
+
+def test_the_configuration_is_the_one_the_measurements_ask_for():
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert config["runner"]["postScriptGC"] is False
+    assert config["browser"]["gatherUsageStats"] is False
+    assert config["server"]["enableWebsocketCompression"] is False
+    assert {"light", "dark"} <= set(config["theme"])
+
+
+def test_the_command_reads_its_options(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    assert command.options([]).port == 8501
+    monkeypatch.setenv("KWTA_PORT", "9001")
+    assert command.options([]).port == 9001
+    found = command.options(["--port", "9002", "--host", "0.0.0.0", "--no-browser"])
+    assert (found.port, found.host, found.no_browser) == (9002, "0.0.0.0", True)
+    with pytest.raises(SystemExit):
+        command.options(["--port", "70000"])
+    assert "invalid port value" in capsys.readouterr().err
+
+
+def test_warming_up_freezes_what_is_loaded():
+    lines = "import gc; from app.compute.warm import warm_up; warm_up(); n = gc.get_freeze_count(); warm_up(); print(n)"
+    done = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 100_000
+    assert "ScriptRunContext" not in done.stderr
+
+
+def test_shared_data_cannot_be_changed_by_a_viewer():
+    with pytest.raises(ValueError, match="read-only"):
+        data.data("digits").x_train[0] = np.float32(0)
