@@ -154,6 +154,18 @@ def test_a_block_holds_the_frames_and_the_setting_to_the_byte(moons):
     assert [side["done"] for side in later["sides"]] == [True, True]
 
 
+def test_a_run_that_diverged_does_not_hold_the_other_back(moons):
+    sides = [finished(Run(recipe(None, learning_rate=1e20), moons)), finished(Run(recipe(), moons))]
+    short, long = (len(side.frames) for side in sides)
+    assert short < packing.CHUNK < long
+    header, _ = unpacked(packing.packed(sides, "name", 0, moons))
+    assert [len(side["frames"]) for side in header["sides"]] == [short, packing.CHUNK]
+    assert [side["done"] for side in header["sides"]] == [True, False]
+    header, _ = unpacked(packing.packed(sides, "name", long - 2, moons))
+    assert [len(side["frames"]) for side in header["sides"]] == [0, 2]
+    assert [side["done"] for side in header["sides"]] == [True, True]
+
+
 def test_a_diverged_run_is_packed_with_its_message(moons):
     sides = [finished(Run(recipe(None, learning_rate=1e20), moons)) for _ in range(2)]
     header, _ = unpacked(packing.packed(sides, "name", 0, moons))

@@ -6,6 +6,7 @@ const CLASSES = ["#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#D55E00", "#999999
 const NEGATIVE = [0, 114, 178], POSITIVE = [213, 94, 0];
 const PLAY = "M3 2l11 6-11 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
 const SECONDS_PER_EXAMPLE = 1.4;
+const RETRY_MS = 4000; // an answer that does not come in this time has been lost
 const STRIP = 16; // height of the row of units of a layer, in pixels
 
 const percent = (x) => (x === null || x === undefined ? "–" : fixed(100 * x, 1) + " %");
@@ -114,10 +115,12 @@ class Player {
     if (planar) { this.points = reader.words(2 * points); this.pointLabels = reader.take(points); }
   }
 
-  get length() { return Math.min(...this.sides.map((side) => side.length)); }
+  // As long as the longer one: of a run that diverged, the last frame stays.
+  get length() { return Math.max(0, ...this.sides.map((side) => side.length)); }
+  get ready() { return Boolean(this.setting) && this.sides.every((side) => side.length > 0); }
   get done() { return this.ends.length === 2 && this.ends.every((end) => end.done); }
 
-  request(have) { if (this.asked !== have) { this.asked = have; this.send("more", { have, key: this.key, nonce: Math.random() }); } }
+  request(have) { if (this.asked !== have || performance.now() - this.askedAt > RETRY_MS) { this.asked = have; this.askedAt = performance.now(); this.send("more", { have, key: this.key, nonce: Math.random() }); } }
 
   toggle() {
     if (!this.playing && this.done && this.position >= this.length - 1) this.position = 0;
@@ -135,13 +138,14 @@ class Player {
   }
 
   tick(passed) {
-    if (!this.setting || document.hidden) return;
+    if (!this.setting || document.hidden) return; // nothing to play, or nobody looks
     const before = [Math.floor(this.position), this.example];
     if (this.playing) {
       this.position = Math.min(this.position + passed * this.speed, Math.max(this.length - 1, 0));
       if (this.position >= this.length - 1 && this.done) { this.playing = false; this.draw(); this.speak(); }
     }
-    if (!this.done && this.playing && this.length - this.position < Math.max(8, this.speed / 2)) this.request(this.length);
+    const ahead = this.length - this.position;
+    if (!this.done && (!this.length || (this.playing && ahead < Math.max(8, this.speed / 2)))) this.request(this.length);
     if (!this.still) this.exampleTime += passed;
     if (before[0] !== Math.floor(this.position) || before[1] !== this.example) this.draw();
     if (this.playing && performance.now() - this.spoken > 5000) this.speak();
@@ -155,11 +159,11 @@ class Player {
   // ----- drawing
 
   draw() {
-    if (this.setting && this.length) this.surface.redraw();
+    if (this.ready) this.surface.redraw();
   }
 
   paint(context, width) {
-    if (!this.setting || !this.length) return;
+    if (!this.ready) return;
     const colours = theme(this.root), narrow = width < 640;
     Object.assign(this, { g: context, ink: colours.text, dark: colours.dark, font: colours.font, tones: [colours.positive, colours.negative] });
     this.text = narrow ? 14 : 17;

@@ -1,0 +1,145 @@
+"""The landing page in a real browser: two networks learn the digits, and the hand on the controls is felt."""
+
+import re
+
+import pytest
+from pages import settle, wait_until_drawn
+from playwright.sync_api import Locator, Page, expect
+
+
+def stage(page: Page) -> Locator:
+    """The Train component once it has its first frames."""
+    box = page.locator(".train")
+    expect(box).to_have_attribute("data-position", re.compile(r"\d"), timeout=30_000)
+    return box
+
+
+def position(box: Locator) -> int:
+    return int(box.get_attribute("data-position") or -1)
+
+
+def play_to_the_end(box: Locator) -> None:
+    box.locator(".speed").select_option("120")
+    if box.get_attribute("data-playing") == "false":
+        box.locator(".play").click()
+    expect(box).to_have_attribute("data-done", "true", timeout=90_000)
+    expect(box).to_have_attribute("data-playing", "false", timeout=90_000)
+
+
+def accuracies(box: Locator) -> list[float]:
+    return [float(number) for number in re.findall(r"([\d.]+) % of", box.locator(".readout").inner_text())]
+
+
+def picture(box: Locator) -> str:
+    return box.locator(".stage").evaluate("canvas => canvas.toDataURL()")
+
+
+@pytest.fixture
+def moving(page, visit):
+    """visit, for somebody who has not asked for stillness."""
+    page.emulate_media(reduced_motion="no-preference")
+    return visit
+
+
+def test_two_networks_learn_the_digits_and_the_newcomer_touches_nothing(moving):
+    page = moving()
+    box = stage(page)
+    wait_until_drawn(box.locator(".stage"))
+    expect(box).to_have_attribute("data-playing", "true")
+    before = picture(box)
+    page.wait_for_timeout(1500)
+    assert position(box) > 0
+    assert picture(box) != before
+    play_to_the_end(box)
+    found = accuracies(box)
+    assert len(found) == 2
+    assert min(found) >= 95
+
+
+def test_rewinding_keeps_the_seed_and_a_step_is_one_picture(visit):
+    page = visit(data="moons", epochs=5)
+    box = stage(page)
+    play_to_the_end(box)
+    final = box.locator(".readout").inner_text()
+    box.locator(".rewind").click()
+    expect(box).to_have_attribute("data-position", "0")
+    box.locator(".step").click()
+    expect(box).to_have_attribute("data-position", "1")
+    page.keyboard.press("ArrowRight")
+    expect(box).to_have_attribute("data-position", "2")
+    page.keyboard.press("ArrowLeft")
+    expect(box).to_have_attribute("data-position", "1")
+    play_to_the_end(box)
+    assert box.locator(".readout").inner_text() == final
+
+
+def test_who_asks_for_stillness_gets_the_start_and_plays_by_hand(visit):
+    page = visit(data="moons", epochs=5)
+    box = stage(page)
+    page.wait_for_timeout(600)
+    assert position(box) == 0
+    box.locator(".play").click()
+    expect(box).to_have_attribute("data-position", re.compile("[1-9]"))
+
+
+def test_space_pauses_and_plays(moving):
+    page = moving()
+    box = stage(page)
+    expect(box).to_have_attribute("data-playing", "true")
+    page.keyboard.press(" ")
+    expect(box).to_have_attribute("data-playing", "false")
+    at = position(box)
+    page.wait_for_timeout(600)
+    assert position(box) == at
+    page.keyboard.press(" ")
+    expect(box).to_have_attribute("data-playing", "true")
+
+
+def test_moving_gamma_changes_the_network_the_picture_and_the_link(visit):
+    page = visit(data="moons", epochs=5)
+    box = stage(page)
+    expect(box.locator(".readout")).to_contain_text("γ = 0.20")
+    page.locator(".st-key-gamma input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    expect(box.locator(".readout")).to_contain_text("γ = 0.21", timeout=15_000)
+    page.wait_for_url(re.compile(r"gamma=0\.21"))
+
+
+def test_a_link_reproduces_data_schedule_twin_and_result(visit):
+    link = {"data": "circles", "gamma": 0.1, "anneal": "annealed", "against": "0.5", "epochs": 3, "seed": 7}
+    results = []
+    for _ in range(2):
+        box = stage(visit(**link))
+        expect(box.locator(".readout")).to_contain_text("γ = 0.20")
+        expect(box.locator(".readout")).to_contain_text("γ = 0.50")
+        play_to_the_end(box)
+        results.append(box.locator(".readout").inner_text())
+    assert results[0] == results[1]
+
+
+def test_a_diverging_training_says_what_happened(visit):
+    box = stage(visit(data="moons", rate=100, epochs=20, net="8,8,8,8,8,8", gamma=1))
+    play_to_the_end(box)
+    expect(box.locator(".readout.failed")).to_contain_text("diverged", timeout=30_000)
+
+
+ABSURD = ({"gamma": "7"}, {"net": "64,,x"}, {"anneal": "often"}, {"rate": "fast"}, {"epochs": "-3"})
+
+
+@pytest.mark.parametrize("query", ABSURD)
+def test_an_absurd_link_gives_a_message_and_the_networks_learn_all_the_same(visit, query):
+    page = visit(**query)
+    expect(page.locator('[data-testid="stAlert"]').first).to_contain_text(str(next(iter(query.values()))))
+    stage(page)
+
+
+def test_numbers_of_every_epoch_stand_in_a_table(visit):
+    page = visit(data="moons", epochs=3)
+    box = stage(page)
+    play_to_the_end(box)
+    box.locator(".numbers summary").click()
+    expect(box.locator(".numbers tr")).to_have_count(1 + 4)
+    with page.expect_download() as download:
+        box.locator(".csv").click()
+    assert download.value.suggested_filename == "kwta_training.csv"
+    settle(page)
