@@ -37,8 +37,8 @@ def print_machine() -> None:
     print(", ".join(f"{name} {value}" for name, value in facts.items() if value is not None))
     if (busy := load() or 0) > BUSY:
         print(
-            f"Others use this machine (load {busy}): ratios of one thread hold, but torch's own threads then wait for"
-            " each other, which makes ratios of several threads look better than they are."
+            f"Others use this machine (load {busy}): rows of one thread hold, for they count its own time; but several"
+            " threads of torch then wait for each other, which makes their ratios look better than they are."
         )
 
 

@@ -1,6 +1,7 @@
 """The benchmark harness tells the truth about calls whose cost is known: a clock that the calls themselves turn."""
 
 import json
+import time
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from benchmarks import activation, harness, report
 def clock(monkeypatch):
     """A clock that stands still, except when a call adds to it; in seconds."""
     now = [0.0]
-    monkeypatch.setattr(harness.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(harness, "_clock", lambda _device: lambda: now[0])
     return now
 
 
@@ -58,6 +59,18 @@ def test_the_two_ways_alternate_so_that_a_change_of_pace_meets_both(clock):
 
 def test_time_per_entry_is_in_nanoseconds(clock):
     assert harness.timing("c", costing(clock, 0.002, []), entries=1000).ns_per_entry == pytest.approx(2000)
+
+
+def test_another_program_on_the_core_does_not_count_for_one_thread():
+    with harness.threads(1):
+        asleep = harness.timing("c", lambda: time.sleep(0.01), entries=1)
+    assert asleep.ns_per_entry < 5e6
+
+
+def test_several_threads_are_timed_by_the_clock_on_the_wall():
+    with harness.threads(2):
+        asleep = harness.timing("c", lambda: time.sleep(0.01), entries=1)
+    assert asleep.ns_per_entry >= 10e6
 
 
 def test_threads_are_set_for_the_block_only():
