@@ -146,7 +146,7 @@ def canonical(J, u):
 
 @njit(cache=True, nogil=True)
 def choose(S, J, u, k, tol, d0, d1):
-    """Into the set come the k best of the units marked −1: by y in VALUES, then by slope along (d0, d1), then by index."""
+    """The k best of the units marked −1 enter the set: by y in VALUES, then by slope along (d0, d1), then by index."""
     y, a, b = S[VALUES], S[UA], S[UB]
     for _ in range(k):
         best = -1
@@ -210,7 +210,7 @@ def cut(V, T, S, J, G, U, q0, m, to, layer, u, tol, mv):
 
 
 @njit(cache=True, nogil=True)
-def found(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv):
+def found(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv):
     """The record of the set, whose polygon is cut if the set is new; −1: memory is full, −2: too many vertices."""
     u, r = L[layer, UNITS], L[layer, R_TOP]
     if r >= len(R) or L[layer, V_TOP] + 2 * mv > V.size // 2:
@@ -261,7 +261,7 @@ def order_beyond(V, S, J, q, m, v, share, i, j, u, tol):
 
 
 @njit(cache=True, nogil=True)
-def neighbour(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, r, v, grouped):
+def neighbour(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, r, v, grouped):
     """The record across edge v of record r; len(R) if there is none; −1 and −2 as `found`."""
     u, q = L[layer, UNITS], R[r, 0]
     swapped = T[3 * (q + v) + 1]
@@ -270,7 +270,7 @@ def neighbour(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, r, 
     J[SET, i], J[SET, j] = 0, 1
     if grouped:
         canonical(J, u)
-    there = found(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv)
+    there = found(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv)
     for attempt in range(len(ALONG)):
         if there < 0 or (R[there, 1] > 0 and there != r):
             return there
@@ -278,14 +278,14 @@ def neighbour(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, r, 
         order_beyond(V, S, J, q, R[r, 1], v, ALONG[attempt], i, j, u, tol)
         if grouped:
             canonical(J, u)
-        there = found(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv)
+        there = found(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv)
     if there < 0 or (R[there, 1] > 0 and there != r):
         return there
     return len(R)
 
 
 @njit(cache=True, nogil=True)
-def seed(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped):
+def seed(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped):
     """A record with a cell: the winners at an interior point. −1 and −2 as `found`; −3 if no point gives a cell."""
     u, q, m = L[layer, UNITS], L[layer, Q], L[layer, SIDES]
     for attempt in range(SEEDS):
@@ -298,16 +298,16 @@ def seed(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped)
         choose(S, J, u, L[layer, WON], tol, GENERIC[0], GENERIC[1])
         if grouped:
             canonical(J, u)
-        r = found(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv)
+        r = found(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv)
         if r < 0 or R[r, 1] > 0:
             return r
     return -3
 
 
 @njit(cache=True, nogil=True)
-def traverse(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped):
+def traverse(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped):
     """All sets with a cell, from a first one across edges, depth first."""
-    r = seed(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped)
+    r = seed(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped)
     if r == -3:
         state[UNSPLIT] += 1
         last = L[layer, R_TOP] - 1
@@ -324,7 +324,7 @@ def traverse(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grou
             if T[edge] >> 48 != layer + 1:
                 continue
             known = L[layer, R_TOP]
-            there = neighbour(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, r, v, grouped)
+            there = neighbour(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, r, v, grouped)
             if there < 0:
                 return MEMORY_FULL if there == -1 else POLYGON_FULL
             T[edge + 2] = there
@@ -369,7 +369,7 @@ def open_kwta(layer, dims, L, tols, state, V, T, R, RW, M, S, J, G, U, W, B, PW,
     tols[layer] = tol
     u, sure = undecided(S[LOW], S[HIGH], S[SPARE], n, k, U[layer])
     L[layer, UNITS], L[layer, WON], L[layer, CURSOR], L[layer, REFERENCE] = u, k - sure, L[layer, R_FIRST], -1
-    start_sure(layer, dims, L, M, U, W, B, RW, PW, S, n, k)
+    start_sure(layer, dims, L, M, W, B, PW, S, n, k)
     if u == 0:
         r = L[layer, R_FIRST]
         R[r, 0], R[r, 1] = q, m
@@ -382,11 +382,11 @@ def open_kwta(layer, dims, L, tols, state, V, T, R, RW, M, S, J, G, U, W, B, PW,
         evaluate(S, CORNERS + v, u, V[2 * (q + v)], V[2 * (q + v) + 1])
     grouped = group(S, J, u, m, tol)
     state[STAMP] += 1
-    return traverse(layer, dims, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped)
+    return traverse(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped)
 
 
 @njit(cache=True, nogil=True)
-def start_sure(layer, dims, L, M, U, W, B, RW, PW, S, n, k):
+def start_sure(layer, dims, L, M, W, B, PW, S, n, k):
     """Mark the sure winners in the path's pattern, and start the next layer's map with them."""
     s, target, start = L[layer, MAP], L[layer, M_FIRST], dims[layer, BIAS]
     start_map(M, target, B[start : start + dims[layer, NEXT]])

@@ -61,7 +61,7 @@ def sign(g, tol):
 
 @njit(cache=True, nogil=True)
 def clip(V, T, G, q, m, to, tol, tag, line):
-    """The part of a polygon where G, given at its vertices, is not negative: vertices at `to`; 0 if no interior is left.
+    """The part of a polygon where G, given at its vertices, is not negative, at `to`: its vertices; 0 without interior.
 
     The new edge gets the tag. An edge that already lies on the border keeps its own.
     """
