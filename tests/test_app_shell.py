@@ -47,7 +47,7 @@ def test_a_link_sets_every_shared_control():
 def test_without_a_link_the_controls_are_at_the_defaults_of_the_setup():
     at = opened()
     assert Setup(**setup_of(at)) == Setup()
-    assert Setup(**{c.key: c.default for c in state.CONTROLS}) == Setup()
+    assert {c.key: c.default for c in state.CONTROLS}.items() >= setup_of(at).items()
 
 
 def test_a_new_seed_changes_the_seed_alone():

@@ -272,7 +272,7 @@ function svgSurface(width, height, background, font = "sans-serif") {
         `<text x="${short(x)}" y="${short(y)}" font-size="${o.size ?? 15}" font-weight="${o.weight ?? 400}"` +
           `${o.italic ? ' font-style="italic"' : ""} text-anchor="${o.align ?? "start"}" dominant-baseline="central" ${look(o)}>${escape(text)}</text>`,
       ),
-    measure: (text, o = {}) => String(text).length * (o.size ?? 15) * 0.55,
+    measure: (text, o = {}) => String(text).length * (o.size ?? 15) * (o.weight > 500 ? 0.64 : 0.55),
     toString: () =>
       `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${escape(font)}">\n${parts.join("\n")}\n</svg>\n`,
   };
