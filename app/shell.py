@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import state
 from app.components import component
-from app.compute import Unusable, data, devices, networks
+from app.compute import Unusable, data, devices, networks, uploads
 
 # Streamlit's own gaps suit documents; a lecture wants the picture. Figures of equal width keep numbers from jumping.
 STYLE = """
@@ -20,9 +20,8 @@ STYLE = """
 .stMainBlockContainer > div > .stVerticalBlock, .stMainBlockContainer > .stVerticalBlock { gap: 0.6rem; }
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.55rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 0; margin-bottom: 0; padding-bottom: 0; }
-@media (max-width: 640px) { .st-key-shortcuts { position: absolute; }
-.stMainBlockContainer [data-testid="stElementContainer"]:has(> .stHtml) { position: absolute; }
-.stMainBlockContainer { padding-left: 0.8rem; padding-right: 0.8rem; } }
+.katex-display { overflow-x: auto; overflow-y: hidden; }
+@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.8rem; padding-right: 0.8rem; } }
 """
 PRESENTING = """
 [data-testid="stSidebar"], [data-testid="stHeader"] { display: none; }
@@ -46,14 +45,44 @@ def shortcuts(pages: Mapping) -> None:
 def controls() -> None:
     """The shared controls, each in a container that ?hide= can name."""
     state.follow()
-    rows = {"data": _data, "net": _net, "gamma": _gamma, "seed": _seed, "device": _device}
+    rows = {"data": _data, "noise": _noise, "net": _net, "gamma": _gamma, "seed": _seed, "device": _device}
     for key, draw in rows.items():
         with st.container(key=f"control-{key}", gap="xxsmall"):
             draw(state.control(key))
 
 
 def _data(c: state.Control) -> None:
-    st.selectbox(c.label, data.NAMES, key=c.key, help=c.help, format_func=data.described, persist_state="session")
+    own = st.session_state.setdefault("_own", [])
+    if uploads.is_own(chosen := state.value(c)) and chosen not in own:
+        own.append(chosen)  # the link names an upload that this server still has
+    options = (*data.NAMES, *own)
+    st.selectbox(c.label, options, key=c.key, help=c.help, format_func=data.described, persist_state="session")
+    with st.popover("Data of your own", icon=":material/upload_file:", width="stretch", key="own_data"):
+        st.caption("CSV: two coordinates and a label per line. NPZ: arrays x and labels, or x_train, labels_train, …")
+        st.file_uploader("File", type=["csv", "npz"], key="upload", on_change=_uploaded, label_visibility="collapsed")
+    if problem := st.session_state.get("_upload_problem"):
+        st.caption(f":orange[{problem}]")
+
+
+def _uploaded() -> None:
+    """Take the file that was dropped: its data are chosen, or what is wrong with it is said."""
+    file = st.session_state["upload"]
+    st.session_state["_upload_problem"] = ""
+    if file is None:
+        return
+    try:
+        name = uploads.keep(file.name, file.getvalue())
+    except Unusable as error:
+        st.session_state["_upload_problem"] = str(error)
+        return
+    if name not in st.session_state["_own"]:
+        st.session_state["_own"].append(name)
+    st.session_state["data"] = name
+
+
+def _noise(c: state.Control) -> None:
+    if data.is_made(state.value(state.control("data"))):
+        st.slider(c.label, 0.0, 0.5, c.default, 0.01, key=c.key, help=c.help, format="%.2f", bind="query-params")
 
 
 def _net(c: state.Control) -> None:

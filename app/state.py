@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.compute import data, networks
+from app.compute import data, networks, uploads
 from kwta.activation.count import exact
 from kwta.devices import available
 
@@ -23,7 +23,7 @@ MAX_SEED = 2**31 - 1
 NETS = ("64,64", "128", "256,256", "32,32,32,32", "conv 8,16 / 64")
 # The switches of a lecture; they are read once and kept.
 PRESENT, HIDE = "present", "hide"
-PROBLEMS, SEEN, SHOWN, LOOSE = "_problems", "_seen", "_shown", "_loose"
+PROBLEMS, SEEN, SHOWN, LOOSE, PAGE = "_problems", "_seen", "_shown", "_loose", "_page"
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,32 @@ def read_gamma(text: str) -> float:
     return max(round(100 * value), 1) / 100
 
 
+def read_data(text: str) -> str:
+    """The name of a built-in data set, or of an upload that this server has."""
+    if uploads.is_own(text):
+        uploads.kept(text)
+        return text
+    return one_of("the data set", data.NAMES)(text)
+
+
+def read_noise(text: str) -> float:
+    """A standard deviation in [0, 0.5], snapped to hundredths."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 0.5:
+        raise ValueError(f"the noise must be a number from 0 to 0.5, got {short(text)}")
+    return round(value, 2)
+
+
 def _read_net(text: str) -> str:
     return str(networks.layers(text))
 
 
 CONTROLS = (
-    Control("data", "Data", "digits", "What the network learns.", one_of("the data set", data.NAMES), bound=False),
+    Control("data", "Data", "digits", "What the network learns.", read_data, bound=False),
+    Control("noise", "Noise of the 2-D set", 0.05, "Standard deviation of each coordinate.", read_noise),
     Control(
         "net",
         "Hidden layers",
@@ -124,6 +144,7 @@ def begin() -> None:
 
 def end() -> None:
     """Call last in every run: takes controls that the page no longer shows out of the URL."""
+    st.session_state[PAGE] = page()
     shown = st.session_state[SHOWN]
     for key in st.session_state.get(LOOSE, set()) - set(shown):
         if key in st.query_params:
@@ -182,17 +203,22 @@ def _mirror(c: Control) -> None:
     raw = st.query_params.get(c.key)
     context = get_script_run_ctx()
     went_back = bool(context and getattr(context, "is_history_navigation", False))
-    if went_back or not _is_seen(c):
-        if raw is not None:
-            st.session_state[c.key] = _read(c, raw)
-        elif went_back:
-            st.session_state[c.key] = c.default
+    if raw is not None and (went_back or not _is_seen(c)):
+        st.session_state[c.key] = _read(c, raw)
+    elif went_back and st.session_state.get(PAGE) == page():  # to a moment before the control was used
+        st.session_state[c.key] = c.default
     value = st.session_state.setdefault(c.key, c.default)
     if value == c.default:
         if raw is not None:
             del st.query_params[c.key]
     elif raw != str(value):
         st.query_params[c.key] = str(value)
+
+
+def page() -> str:
+    """What tells the view of this run from others."""
+    context = get_script_run_ctx()
+    return context.page_script_hash if context else ""
 
 
 def value(c: Control) -> Any:
@@ -205,7 +231,10 @@ def value(c: Control) -> Any:
 
 def current() -> Setup:
     """What the shared controls say now."""
-    return Setup(**{c.key: value(c) for c in CONTROLS})
+    values: dict[str, Any] = {c.key: value(c) for c in CONTROLS}
+    noise = values.pop("noise")
+    values["data"] = data.noisy(values["data"], noise)
+    return Setup(**values)
 
 
 def problems() -> list[str]:

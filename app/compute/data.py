@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.compute import Unusable
-from kwta.datasets import NAMES, Data, DownloadError, Images, Spec, load, named
+from app.compute import Unusable, uploads
+from kwta.datasets import NAMES, Data, DownloadError, Images, Points, Spec, load, named
 from kwta.datasets.sources import DATA_VARIABLE, SOURCES, cache_folder
 from kwta.datasets.specs import SHAPES
 
@@ -44,27 +44,50 @@ OUTLINES = (
 )
 
 
+def is_made(name: str) -> bool:
+    """Whether a data set is one of the 2-D sets, which are drawn at random."""
+    return name.partition("@")[0] in SHAPES
+
+
+def noisy(name: str, noise: float) -> str:
+    """The name of a 2-D set with this noise; other names stay.
+
+    >>> noisy("moons", 0.2), noisy("digits", 0.2)
+    ('moons@0.2', 'digits')
+    """
+    return f"{name}@{noise:g}" if is_made(name) else name
+
+
 def spec(name: str) -> Spec:
     """The spec of a built-in data set, as the app uses it; DataError for any other name.
 
-    Files are not opened by name: a link must not read the disk of the machine that serves it.
+    A 2-D set may carry its noise: `moons@0.2`. Files are not opened by name: a link must not read the disk of the
+    machine that serves it.
     """
+    base, _, noise = name.partition("@")
     try:
-        found = named(name, files=False)
+        found = named(base, files=False)
+        if noise:
+            found = Points(base, noise=float(noise))
     except ValueError as error:
         raise DataError(str(error)) from error
     return replace(found, train=TRAIN_IMAGES, test=TEST_IMAGES) if isinstance(found, Images) else found
 
 
 def outline(name: str) -> Outline:
-    """Shape and classes of a built-in data set, without loading it; DataError for any other name."""
+    """Shape and classes of a data set; of a built-in one without loading it. DataError for an unknown name."""
+    if uploads.is_own(name):
+        own = data(name)
+        return Outline(own.shape, own.n_classes)
     spec(name)
-    return OUTLINES[name]
+    return OUTLINES[name.partition("@")[0]]
 
 
 def data(name: str) -> Data:
-    """The arrays of a built-in data set (read-only, shared by all viewers); DataError if they cannot be had."""
+    """The arrays of a data set (read-only, shared by all viewers); DataError if they cannot be had."""
     try:
+        if uploads.is_own(name):
+            return uploads.kept(name)
         return _loaded(spec(name))
     except (ValueError, DownloadError) as error:
         raise DataError(str(error)) from error
@@ -86,12 +109,14 @@ def _is_here(folder: str, file: str) -> bool:
 
 
 def described(name: str) -> str:
-    """The name for a list to choose from; it says where a download is needed.
+    """The name for a list to choose from; it says where a download is needed, and drops the digest of own data.
 
     >>> described("digits")
     'digits'
     """
+    if uploads.is_own(name):
+        return name.removeprefix(uploads.PREFIX).rpartition("-")[0]
     return name if at_hand(name) else f"{name} (downloads {MEGABYTES[name]} MB)"
 
 
-__all__ = ["NAMES", "DataError", "Outline", "at_hand", "data", "described", "outline", "spec"]
+__all__ = ["NAMES", "DataError", "Outline", "at_hand", "data", "described", "is_made", "noisy", "outline", "spec"]

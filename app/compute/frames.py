@@ -1,6 +1,7 @@
 """What one moment of training looks like: a picture of the network, its winners on sample inputs, and the records."""
 
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 import numpy as np
 import torch
@@ -55,6 +56,16 @@ def grid(data: Data, side: int = MAP_SIDE) -> np.ndarray:
     return np.stack([across.ravel(), up.ravel()], axis=1).astype(np.float32)
 
 
+def as_images(x: Tensor) -> Tensor:
+    """Anything as pictures [n, C, H, W]: a vector is laid out row by row in a square, the rest of which is zero."""
+    if x.ndim == 2:
+        side = ceil(sqrt(x.shape[1]))
+        return torch.nn.functional.pad(x, (0, side * side - x.shape[1])).reshape(len(x), 1, side, side)
+    if x.ndim == 3:
+        return x[:, None]
+    return x if x.shape[1] in (1, 3) else x[:, :1]
+
+
 def layer_units(module: nn.Module, y: Tensor) -> Tensor:
     """How brightly each unit shines for each example, 0..255; a feature map is one unit, lit by its largest winner."""
     flat = y.flatten(1)
@@ -102,9 +113,9 @@ class Framer:
 
     def _tiles(self) -> np.ndarray:
         W = self.first.weight.detach()[:TILES]
-        W = W.reshape(len(W), *self.shape) if W.ndim == 2 else W
+        W = W.reshape(len(W), *self.shape) if W.ndim == 2 else W  # a convolution's are pictures already
         full = W.abs().flatten().kthvalue(max(1, int(SATURATED * W.numel()))).values.clamp_min(1e-12)
-        return _bytes(128 + 127 * W / full)
+        return _bytes(128 + 127 * as_images(W) / full)
 
 
 def _bytes(values: Tensor) -> np.ndarray:

@@ -7,7 +7,9 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+import torch
 
+from app.compute.frames import as_images
 from app.compute.runs import Run, frame_steps
 from kwta.datasets import Data
 from kwta.training import Epoch, Step
@@ -93,7 +95,8 @@ def _setting(side: Run, data: Data, arrays: list[np.ndarray]) -> dict[str, Any]:
         shown = data.x_train[:400], data.labels_train[:400]
         arrays += [_unit(examples, low, high), _unit(shown[0], low, high), shown[1].astype(np.uint8)]
     else:
-        arrays.append(np.round(255 * (examples - low) / (high - low)).astype(np.uint8))
+        examples = as_images(torch.tensor((examples - low) / (high - low))).numpy()
+        arrays.append(np.round(255 * examples).astype(np.uint8))
     return {
         "planar": framer.planar,
         "classes": list(data.classes),

@@ -1,0 +1,58 @@
+"""Data sets of one's own: checked when they come in, kept in memory under a name made from their content.
+
+A name such as `own-moons.csv-3f2a…` is in the link, but the data are not: another server, or this one after a restart,
+asks for the file again.
+"""
+
+import re
+from collections import OrderedDict
+from threading import Lock
+
+from app.compute import Unusable
+from kwta.datasets import Data, from_csv, from_npz
+
+PREFIX = "own-"
+KEPT = 16
+MAX_BYTES = 32 * 2**20
+READERS = {".csv": from_csv, ".npz": from_npz}
+
+_kept: OrderedDict[str, Data] = OrderedDict()
+_lock = Lock()
+
+
+def is_own(name: str) -> bool:
+    """Whether a data set's name is one that `keep` gave."""
+    return name.startswith(PREFIX)
+
+
+def keep(file: str, content: bytes) -> str:
+    """The name under which the data of an uploaded CSV or NPZ file are now at hand.
+
+    Raises Unusable, with the reason, for a file that is no data set, too large, or of another kind.
+    """
+    ending = next((ending for ending in READERS if file.lower().endswith(ending)), None)
+    if ending is None:
+        raise Unusable(f"{file}: own data come as {' or '.join(READERS)}")
+    if len(content) > MAX_BYTES:
+        raise Unusable(f"{file} has {len(content) / 2**20:.0f} MB; at most {MAX_BYTES / 2**20:.0f} MB are taken")
+    try:
+        data = READERS[ending](content, file)
+    except (ValueError, OSError) as error:
+        raise Unusable(str(error)) from error
+    stem = re.sub(r"[^\w.]+", "_", file[: -len(ending)])[:24]
+    name = f"{PREFIX}{stem}{ending}-{getattr(data.spec, 'digest', '')[:10]}"
+    with _lock:
+        _kept[name] = data
+        _kept.move_to_end(name)
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    return name
+
+
+def kept(name: str) -> Data:
+    """The data kept under a name; Unusable if this server has them no longer, or never had."""
+    with _lock:
+        if name not in _kept:
+            raise Unusable(f"This server does not have the data set {name[:60]!r}; upload its file again.")
+        _kept.move_to_end(name)
+        return _kept[name]
