@@ -8,9 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from kwta import slices
 from kwta.activation import operator, selection_numba
+from kwta.networks import MLP, build
+from kwta.regions import line, plane
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,23 @@ def _operator() -> None:
         selection_numba.keep(y, operator.pattern(y, 2))
 
 
+def _regions() -> None:
+    for gamma in (0.5, None):
+        net = build(MLP((2, 4, 4, 1), gamma), seed=0)
+        line.pieces(net, slices.segment(np.zeros(2), np.ones(2)))
+        plane.cells(net, slices.square(-1, 1, -1, 1))
+
+
 # Every part of the library that has kernels has a row here.
-KERNELS = (Kernels("φ_k, its mask, threshold and gradient", _operator),)
+KERNELS = (
+    Kernels("φ_k, its mask, threshold and gradient", _operator),
+    Kernels("linear regions on lines and planes", _regions),
+)
 
 
-def warm(kernels: tuple[Kernels, ...] = KERNELS) -> Iterator[tuple[str, float]]:
+def warm() -> Iterator[tuple[str, float]]:
     """Yield the name of each group of kernels, once it is ready, and the seconds that took."""
-    for group in kernels:
+    for group in KERNELS:
         start = time.perf_counter()
         group.call()
         yield group.name, time.perf_counter() - start

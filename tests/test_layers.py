@@ -178,6 +178,7 @@ BROKEN = {
     "torch.load": (rules.pickles, "kwta.x", "torch.load(file, weights_only=True)"),
     "an array that may be a pickle": (rules.pickles, "kwta.x", "np.load(file, allow_pickle=True)"),
     "a long module": (rules.long_modules, "kwta.x", "\n" * (rules.MOST_LINES + 1)),
+    "a long kernel": (rules.long_modules, "kwta.x", "from numba import njit" + "\n" * (rules.MOST_KERNEL_LINES + 1)),
 }
 
 SOUND = {
@@ -195,6 +196,7 @@ SOUND = {
         "torch.Generator().manual_seed(0)\nnp.random.default_rng(0).normal()\nrandom.SystemRandom().choice(x)",
     ),
     "an array that is none": (rules.pickles, "kwta.x", "np.load(file, allow_pickle=False)"),
+    "a kernel that needs more": (rules.long_modules, "kwta.x", "import numba" + "\n" * rules.MOST_LINES),
     "a name that only begins like one": (rules.empty_names, "kwta.commonality", ""),
 }
 

@@ -95,9 +95,12 @@ PARTS = sorted({m.name for m in modules("kwta") if m.is_package and m.name.count
 
 
 def visible(module: types.ModuleType) -> dict:
-    """What examples of a module may use as if imported: torch, np, the public names of kwta, first of its own part."""
+    """What examples of a module may use as if imported: torch, np, the parts of kwta, and their public names.
+
+    Where two parts have one name, a module sees its own part's.
+    """
     own = ".".join(module.__name__.split(".")[:2])
-    names: dict = {"torch": torch, "np": np}
+    names: dict = {"torch": torch, "np": np} | {part.split(".")[1]: importlib.import_module(part) for part in PARTS}
     for part in sorted(PARTS, key=lambda part: part == own):
         package = importlib.import_module(part)
         names |= {name: getattr(package, name) for name in getattr(package, "__all__", ())}
