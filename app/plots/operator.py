@@ -1,8 +1,13 @@
 """The figure of the Operator view: time per entry against the length of the row."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import plotly.graph_objects as go
 
-from kwta.timing import Timing
+if TYPE_CHECKING:  # for the annotations alone: plots load no torch
+    from kwta.timing import Timing
 
 # Bright enough on dark ground, dark enough on white.
 BLUE, ORANGE = "#2E8FD0", "#E07B00"

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import state, text
-from app.components import component
+from app.components import component, report
 from app.compute import data, networks, recipes, training
 from app.compute.recipes import OPTIMISERS, RELU
 
@@ -59,7 +59,7 @@ def value(key: str):
 
 def wanted() -> None:
     """The page asks for the frames from `have` on."""
-    st.session_state["_train_more"] = st.session_state["train_stage"].get("more")
+    st.session_state["_train_more"] = report("train_stage", "more")
 
 
 @st.fragment

@@ -27,7 +27,7 @@ def cells(
     After `max_regions` cells the walk ends with what it has, `complete` is False and `covered` tells the area.
 
     >>> len(cells(build(MLP((2, 8, 8, 1), gamma=0.25), seed=0), slices.square(-1, 1, -1, 1)).areas)
-    12
+    10
 
     Raises ValueError where the slice is no plane, the network is refused, or max_regions < 1.
     """

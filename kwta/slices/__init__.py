@@ -2,7 +2,7 @@
 
 >>> from kwta import slices
 >>> slices.clipped(slices.square(-2, 2, -1, 1), 0, 1).domain.tolist()
-[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
+[[1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
 """
 
 from kwta.slices.box import clipped
