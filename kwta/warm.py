@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from kwta import slices
+from kwta import jumps, slices
 from kwta.activation import operator, selection_numba
 from kwta.networks import MLP, build
 from kwta.regions import line, plane
@@ -37,13 +37,13 @@ def _regions() -> None:
     for gamma in (0.5, None):
         net = build(MLP((2, 4, 4, 1), gamma), seed=0)
         line.pieces(net, slices.segment(np.zeros(2), np.ones(2)))
-        plane.cells(net, slices.square(-1, 1, -1, 1))
+        jumps.borders(plane.cells(net, slices.square(-1, 1, -1, 1)))
 
 
 # Every part of the library that has kernels has a row here.
 KERNELS = (
     Kernels("φ_k, its mask, threshold and gradient", _operator),
-    Kernels("linear regions on lines and planes", _regions),
+    Kernels("linear regions on lines and planes, and their borders", _regions),
 )
 
 
