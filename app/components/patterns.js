@@ -6,9 +6,11 @@
 
 const EVERY = 50; // ms between two reports while the hand moves
 const POLL = 300; // ms between an answer and the next question while training
-const LOST = 4000; // ms after which a question counts as lost
-const LARGEST_CELL = 30; // px
+const LOST = 2000; // ms after which a question counts as lost
+const LARGEST_CELL = 40; // px
+const TIDY = 0.65; // how much smaller cells may be for the sake of full lines
 const FAINTEST = 0.3; // how much of its colour the weakest winner has
+const REST = 350; // ms after the last key
 const STEP = 0.01; // of the data box: how far an arrow key moves a point; ten times with Shift
 const GLYPHS = { both: "■", first: "◤", second: "◢" };
 
@@ -48,39 +50,38 @@ function arrangement(shape, width, cell) {
   if (shape.length === 3) {
     const gap = Math.max(4, cell);
     const across = clampTo(Math.floor((width + gap) / (columns * cell + gap)), 1, maps);
-    const even = Math.ceil(maps / Math.ceil(maps / across));
-    return { maps, rows, columns, cell, gap, across: even, height: Math.ceil(maps / even) * (rows * cell + gap) - gap, fits: columns * cell <= width };
+    const even = Math.ceil(maps / Math.ceil(maps / across)); // maps in a line, so that lines are alike
+    return { maps, rows, columns, cell, gap, across: even, height: Math.ceil(maps / even) * (rows * cell + gap) - gap, fits: columns * cell <= width, even: maps % even === 0 };
   }
   const n = shape[0];
   const most = clampTo(Math.floor(width / cell), 1, n);
   const lines = Math.ceil(n / most);
   const tidy = n % lines === 0 ? n / lines : Math.ceil(n / lines);
-  return { maps: 1, rows: lines, columns: tidy, cell, gap: 0, across: 1, height: lines * cell, fits: cell <= width };
+  return { maps: 1, rows: lines, columns: tidy, cell, gap: 0, across: 1, height: lines * cell, fits: cell <= width, even: n % lines === 0 };
 }
 
-// The largest arrangement no higher than `height`; cells are whole pixels of the screen.
-function fittingArrangement(shape, width, height, density) {
-  for (let q = Math.floor(LARGEST_CELL * density); q > 1; q--) {
+// The largest arrangement no higher than `height`; cells are whole pixels of the screen. One without a ragged last line is
+// preferred if its cells are not much smaller.
+function fittingArrangement(shape, width, height, density, largest) {
+  let best = null;
+  for (let q = Math.floor(largest * density); q > 0; q--) {
     const found = arrangement(shape, width, q / density);
-    if (found.fits && found.height <= height) return found;
+    if (best && found.cell < TIDY * best.cell) return best;
+    if (!found.fits || found.height > height) continue;
+    if (found.even) return found;
+    best ??= found;
   }
-  return arrangement(shape, width, 1 / density);
+  return best ?? arrangement(shape, width, 1 / density);
 }
 
-// Heights for all layers: equal shares, and what one does not need goes to the others.
-function arrangements(shapes, width, height, density) {
-  const found = new Array(shapes.length);
-  let open = shapes.map((_, i) => i);
-  let left = height;
-  while (open.length) {
-    const share = left / open.length;
-    const tall = open.map((i) => [i, fittingArrangement(shapes[i], width, share, density)]);
-    const easy = tall.filter(([, a]) => a.cell >= LARGEST_CELL - 1 / density || a.height < 0.6 * share);
-    for (const [i, a] of easy.length ? easy : tall) {
-      found[i] = a;
-      left -= a.height;
-    }
-    open = easy.length ? open.filter((i) => !easy.some(([j]) => j === i)) : [];
+// Heights for all layers: equal shares first, and what is left goes to those that can use it, small cells first.
+function arrangements(shapes, width, height, density, largest = LARGEST_CELL) {
+  const found = shapes.map((shape) => fittingArrangement(shape, width, height / shapes.length, density, largest));
+  let left = height - found.reduce((sum, a) => sum + a.height, 0);
+  for (const i of [...shapes.keys()].sort((i, j) => found[i].cell - found[j].cell)) {
+    const larger = fittingArrangement(shapes[i], width, found[i].height + Math.max(left, 0), density, largest);
+    left -= larger.height - found[i].height;
+    found[i] = larger;
   }
   return found;
 }
@@ -237,10 +238,10 @@ function describeInput(d, i) {
   const input = d.inputs[i];
   const name = i ? (d.state.compare === "delta" ? "x + δ" : "x′") : "x";
   const point = d.planar ? ` (${[...input.x].map((v) => fixed(v, 2)).join(", ")})` : "";
-  const drawn = !d.planar && !i | (d.state.compare === "input") && input.index === null ? ", drawn" : "";
+  const drawn = !d.planar && input.index === null && !(i && d.state.compare === "delta") ? ", drawn" : "";
   const what = input.label === null ? drawn : `, test input ${input.index}: ${d.classes[input.label]}`;
   const right = input.label === null ? "" : input.label === input.says ? " ✓" : " ✗";
-  return [`${name}${point}${what}`, `says ${d.classes[input.says]}, ${fixed(100 * input.sure, input.sure > 0.995 ? 1 : 0)} %${right}`];
+  return [`${name}${point}${what}`, `says ${d.classes[input.says]}, ${input.sure > 0.9995 ? "over 99.9" : fixed(100 * input.sure, input.sure > 0.995 ? 1 : 0)} %${right}`];
 }
 
 export default mounted((root, send, first) => {
@@ -261,6 +262,7 @@ export default mounted((root, send, first) => {
   let views = []; // one per layer shown: section, canvas, layer number, arrangement
   let asked = 0;
   let timer = 0;
+  let resting = 0;
 
   // ----- talking with the page
 
@@ -274,6 +276,13 @@ export default mounted((root, send, first) => {
     reportSoon(moving);
     if (!moving) reportSoon.flush();
     words();
+  }
+
+  // Keys repeat: what they do becomes the address only when they rest.
+  function movedByKey() {
+    moved(true);
+    clearTimeout(resting);
+    resting = setTimeout(() => moved(), REST);
   }
 
   function poll() {
@@ -320,7 +329,6 @@ export default mounted((root, send, first) => {
       select.replaceChildren(new Option("all", 0), ...d.layers.map((_, i) => new Option(String(i + 1), i + 1)));
     }
     select.value = state.layer;
-    part("gallery").hidden = d.planar;
     const most = d.widest[state.norm];
     part("radius").value = Math.sqrt(clampTo(state.radius / most, 0, 1)); // fine steps where the radius is small
     set(part("radius-value"), number(state.radius));
@@ -338,7 +346,7 @@ export default mounted((root, send, first) => {
     const width = Math.floor(holder.clientWidth);
     if (!width) return;
     const narrow = box.clientWidth < 640;
-    const height = narrow ? clampTo(110 * views.length, 180, 420) : clampTo(window.innerHeight - (state.bare ? 210 : 310), 240, 900) - 36 * views.length;
+    const height = narrow ? clampTo(110 * views.length, 180, 420) : clampTo(window.innerHeight - (state.bare ? 180 : 265) - (state.compare === "delta" ? 40 : 0), 240, 1000) - 33 * views.length;
     const density = Math.min(window.devicePixelRatio || 1, 3);
     const found = arrangements(views.map((v) => d.layers[v.i].shape), width, height, density);
     views.forEach((v, at) => {
@@ -411,7 +419,8 @@ export default mounted((root, send, first) => {
   function thumbPlaces(width) {
     const label = 16 + 7 * Math.max(...d.classes.map((name) => Math.min(name.length, 6)));
     const per = Math.max(...d.classes.map((_, c) => gallery.chosen.filter((t) => gallery.labels[t] === c).length));
-    const cell = clampTo(Math.floor((width - label) / per), 14, 40);
+    const high = box.clientWidth < 640 ? 400 : clampTo(window.innerHeight - 475, 200, 400);
+    const cell = clampTo(Math.floor(Math.min((width - label) / per, high / d.classes.length)), 14, 40);
     const seen = {};
     return {
       label, cell, per, height: cell * d.classes.length,
@@ -479,7 +488,7 @@ export default mounted((root, send, first) => {
       canvases[at].setAttribute("aria-label", `${name}, ${says}`);
     });
     if (d.planar && d.inputs[1]) {
-      captions[0].replaceChildren(...[0, 1].map((at) => Object.assign(document.createElement("div"), { textContent: describeInput(d, at).join(" ") })));
+      captions[0].replaceChildren(...[0, 1].map((at) => Object.assign(document.createElement("div"), { textContent: describeInput(d, at).join("; ") })));
     }
     set(part("pick-name"), slot ? "x′" : "x");
     const index = part("index");
@@ -515,17 +524,26 @@ export default mounted((root, send, first) => {
     return `Layer ${hover.i + 1}, unit ${hover.unit}${place}: ${says.join("; ")}.`;
   }
 
+  // What the marks mean: glyph, colour, words.
+  function marks() {
+    if (d.inputs.length > 1) {
+      const other = d.state.compare === "delta" ? "x + δ" : "x′";
+      return [[GLYPHS.both, colours.both, "wins for both"], [GLYPHS.first, colours.first, "only for x"], [GLYPHS.second, colours.second, `only for ${other}`]];
+    }
+    const negative = d.layers.some((layer) => layer.won[0].some((won, unit) => won && layer.y[0][unit] < 0));
+    return [["■", colours.positive, "wins, y > 0 (brighter: larger)"], ...(negative ? [["▣", colours.negative, "wins, y < 0"]] : [])];
+  }
+
+  function lengths() {
+    if (d.inputs.length < 2) return "";
+    return `${d.state.compare === "delta" ? "δ" : "x′ − x"}: L∞ norm ${number(d.lengths[0])}, L2 norm ${number(d.lengths[1])}. `;
+  }
+
   function legend() {
     const element = part("legend");
     if (hover && d.layers[hover.i]) return element.replaceChildren(unitText());
-    const two = d.inputs.length > 1;
-    const other = d.state.compare === "delta" ? "x + δ" : "x′";
-    const marks = two
-      ? [coloured(GLYPHS.both, colours.both, "wins for both"), coloured(GLYPHS.first, colours.first, "only for x"), coloured(GLYPHS.second, colours.second, `only for ${other}`)]
-      : [coloured("■", colours.positive, "wins, y > 0 (brighter: larger)"), ...(d.state.phi === "kwta" ? [coloured("▣", colours.negative, "wins, y < 0")] : [])];
-    const size = two ? `‖${other} − x‖: L∞ ${number(d.lengths[0])}, L2 ${number(d.lengths[1])}. ` : "";
     const hint = d.planar ? "Drag the point, or ← → ↑ ↓." : `← → next of the class, ↑ ↓ next class${d.drawable ? "; draw on x" : ""}.`;
-    element.replaceChildren(...marks, size.replace("x + δ − x", "δ") + hint);
+    element.replaceChildren(...marks().map((mark) => coloured(...mark)), lengths() + hint);
     return undefined;
   }
 
@@ -545,7 +563,7 @@ export default mounted((root, send, first) => {
   function choose(key, value) {
     if (key === "norm" && value !== state.norm) {
       // The same mean length: a uniform δ with |δⱼ| ≤ r has L2 norm about r √(d / 3).
-      const stretch = Math.sqrt(product(d.shape) / 3);
+      const stretch = Math.sqrt(d.entries / 3);
       state.radius = Number(clampTo(value === "l2" ? state.radius * stretch : state.radius / stretch, 0, d.widest[value]).toPrecision(3));
     }
     state[key] = value;
@@ -592,24 +610,23 @@ export default mounted((root, send, first) => {
     if (event.target.value !== "" && Number.isFinite(index)) goTo(clampTo(index, 0, gallery.labels.length - 1));
   });
 
-  function goTo(index) {
+  function goTo(index, how = moved) {
     pixels[slot] = null;
     state[slot ? "x2" : "x"] = String(index);
     thumbs.redraw();
-    moved();
+    how();
   }
 
   // The next test input of the same class, or one of the next class.
   function step(by, classes) {
     if (!gallery) return;
-    const current = d.inputs[slot]?.index ?? 0;
-    const label = gallery.labels[current];
+    const current = Number(state[slot ? "x2" : "x"]); // NaN for a drawing
+    const label = gallery.labels[current] ?? d.inputs[slot]?.says ?? 0;
     const wanted = classes ? (label + by + d.classes.length) % d.classes.length : label;
     const members = [...gallery.labels.keys()].filter((t) => gallery.labels[t] === wanted);
     if (!members.length) return;
-    if (classes) return goTo(members[0]);
-    const place = members.indexOf(Number(state[slot ? "x2" : "x"]));
-    goTo(members[(Math.max(place, 0) + by + members.length) % members.length]);
+    const place = classes ? 0 : members.indexOf(current);
+    goTo(members[classes || place < 0 ? 0 : (place + by + members.length) % members.length], movedByKey);
   }
 
   function nudge(dx, dy, far) {
@@ -617,7 +634,7 @@ export default mounted((root, send, first) => {
     const from = state[slot ? "x2" : "x"].split(",").map(Number);
     const [u, v] = from.length === 2 ? from : [...d.inputs[slot].x];
     setPoint([u + dx * size, v + dy * size]);
-    moved();
+    movedByKey();
   }
 
   function setPoint([u, v]) {
@@ -656,14 +673,14 @@ export default mounted((root, send, first) => {
 
   const onMap = ([u, v]) => [d.box[0] + u * (d.box[1] - d.box[0]), d.box[1] - v * (d.box[1] - d.box[0])];
 
-  // The brush is round and soft: a pixel at distance r from the pointer gets 15 (1.5 − r / size), at most 15.
+  // The brush is round and soft: a pixel at distance r from the pointer gets 15 (1.4 − r / radius), at most 15.
   function dab([u, v]) {
     const [, h, w] = d.shape;
-    const radius = Math.max(0.75, h / 18);
+    const radius = Math.max(0.7, h / 18);
     const [cx, cy] = [u * w - 0.5, v * h - 0.5];
     for (let i = Math.max(0, Math.floor(cy - 2 * radius)); i <= Math.min(h - 1, cy + 2 * radius); i++) {
       for (let j = Math.max(0, Math.floor(cx - 2 * radius)); j <= Math.min(w - 1, cx + 2 * radius); j++) {
-        const strength = Math.round(15 * clampTo(1.5 - Math.hypot(i - cy, j - cx) / radius, 0, 1));
+        const strength = Math.round(15 * clampTo(1.4 - Math.hypot(i - cy, j - cx) / radius, 0, 1));
         const at = i * w + j;
         pixels[drag.slot][at] = ink ? Math.max(pixels[drag.slot][at], strength) : Math.min(pixels[drag.slot][at], 15 - strength);
       }
@@ -731,7 +748,7 @@ export default mounted((root, send, first) => {
       describeInput(d, i).forEach((line, row) => s.text(24, (d.planar ? 290 + i * 60 : top + 218) + 22 * row, line, { size: 15, fill: colours.text }));
     });
     if (d.planar && gallery) paintMap(context, d, gallery, d.inputs.map((input) => [...input.x]), 200, colours, 24, 60);
-    const found = arrangements(views.map((v) => d.layers[v.i].shape), width - left - 24, height - 70 - 44 * views.length, 2);
+    const found = arrangements(views.map((v) => d.layers[v.i].shape), width - left - 24, height - 70 - 44 * views.length, 2, 2 * LARGEST_CELL);
     let top = 60;
     views.forEach((v, at) => {
       const [bold, rest] = headingOf(d.layers[v.i], v.i);
@@ -739,7 +756,13 @@ export default mounted((root, send, first) => {
       paintLayer(context, d.layers[v.i], found[at], 2, colours, left, top + 14);
       top += found[at].height + 44;
     });
-    s.text(left, height - 16, part("legend").textContent, { size: 13, fill: colours.text, alpha: 0.85 });
+    let x = left;
+    for (const [glyph, colour, text] of marks()) {
+      s.text(x, height - 18, glyph, { size: 15, fill: colour });
+      s.text(x + 20, height - 18, text, { size: 14, fill: colours.text });
+      x += 48 + s.measure(text, { size: 14 });
+    }
+    s.text(x, height - 18, lengths(), { size: 14, fill: colours.text });
   }
   listen(part("png"), "click", () => {
     const [width, height, density] = [1280, 720, 2];
@@ -749,8 +772,6 @@ export default mounted((root, send, first) => {
     context.scale(density, density);
     context.fillStyle = colours.background;
     context.fillRect(0, 0, width, height);
-    hover = null;
-    legend();
     paintAll(context, width, height);
     canvas.toBlob((blob) => saved("kwta-patterns.png", "image/png", blob));
   });
@@ -775,6 +796,7 @@ export default mounted((root, send, first) => {
     },
     destroy() {
       clearTimeout(timer);
+      clearTimeout(resting);
       observer.disconnect();
       removeEventListener("resize", resized);
       stopTheme();

@@ -4,15 +4,16 @@ import json
 from typing import Any
 
 import numpy as np
+import torch
 
 from app.compute import data, inputs
-from app.compute.frames import samples
+from app.compute.frames import as_images, samples
 from app.compute.patterns import Answer, Layer, widest
 from app.compute.trained import Snapshot
 from kwta.datasets import Data
 
 # Thumbnails per class.
-PER_CLASS = 8
+PER_CLASS = 10
 # Training points on the map.
 POINTS = 400
 
@@ -33,13 +34,14 @@ def packed(snapshot: Snapshot, found: Answer, state: dict[str, Any], seq: int, h
         "data": name,
         "planar": inputs.is_planar(known),
         "drawable": inputs.is_drawable(known),
-        "shape": list(known.shape),
+        "shape": list(_pictures(known, known.x_test[:1]).shape[1:]),
+        "entries": known.x_test[0].size,
         "box": list(known.box),
         "classes": list(known.classes),
         "widest": {norm: widest(name, norm) for norm in ("linf", "l2")},
         "training": {"done": snapshot.is_done, "words": snapshot.progress, "share": _share(snapshot)},
         "lengths": list(found.lengths),
-        "inputs": [_input(found, i, arrays) for i in range(len(found.x))],
+        "inputs": [_input(known, found, i, arrays) for i in range(len(found.x))],
         "layers": [_layer(layer, gamma, arrays) for layer, gamma in zip(found.layers, _gammas(snapshot), strict=True)],
     }
     if has_gallery != name:
@@ -56,9 +58,14 @@ def _gammas(snapshot: Snapshot) -> list[float | None]:
     return [None if gamma is None else float(gamma) for gamma in snapshot.which.recipe.net.gammas]
 
 
-def _input(found: Answer, i: int, arrays: list[np.ndarray]) -> dict[str, Any]:
+def _pictures(known: Data, x: np.ndarray) -> np.ndarray:
+    """Inputs as the component draws them: points as they are, anything else as pictures [n, C, H, W]."""
+    return x if inputs.is_planar(known) else as_images(torch.tensor(x)).numpy()
+
+
+def _input(known: Data, found: Answer, i: int, arrays: list[np.ndarray]) -> dict[str, Any]:
     """Label and prediction; the input itself follows as float32."""
-    arrays.append(found.x[i].astype("<f4"))
+    arrays.append(_pictures(known, found.x[i : i + 1]).astype("<f4"))
     says = int(found.sure[i].argmax())
     return {"index": found.index[i], "label": found.label[i], "says": says, "sure": float(found.sure[i, says])}
 
@@ -86,5 +93,6 @@ def _gallery(known: Data, arrays: list[np.ndarray]) -> dict[str, Any]:
         return {"tests": len(known.labels_test), "points": len(known.x_train[:POINTS]), "chosen": []}
     chosen = samples(known, PER_CLASS * known.n_classes)
     low, high = known.box
-    arrays.append(np.round(255 * (known.x_test[chosen] - low) / (high - low)).astype(np.uint8))
+    thumbnails = 255 * (_pictures(known, known.x_test[chosen]) - low) / (high - low)
+    arrays.append(np.round(thumbnails).clip(0, 255).astype(np.uint8))  # what fills up a square may lie outside the box
     return {"tests": len(known.labels_test), "points": 0, "chosen": chosen.tolist()}
