@@ -13,24 +13,28 @@ from numba import njit
 
 # Counting passes before the bitwise search takes over; about eight are usual.
 STEPS = 40
+# Guesses from mean and standard deviation before; a correction goes a little too far, so that it brackets the answer.
+GUESSES = 3
+OVERSHOOT = 1.2
 
 
 @njit(cache=True, nogil=True)
 def _fill_keys(row, bits, keys):
-    """Integers ordered as the entries are: -0 and 0 are one, NaN counts as +∞."""
+    """Integers ordered as the entries are; -0 and 0 are one. What becomes of NaN says `_raise_nan`."""
     flip = np.iinfo(bits.dtype).max
     shift = 8 * bits.itemsize - 1
     for i in range(row.size):
         key = bits[i] ^ ((bits[i] >> shift) & flip)
         keys[i] = 0 if row[i] == 0 else key
-    infinite = 0
+
+
+@njit(cache=True, nogil=True)
+def _raise_nan(row, keys):
+    """NaN counts as +∞."""
+    top = np.array([np.inf], row.dtype).view(keys.dtype)[0]
     for i in range(row.size):
-        infinite += row[i] != row[i]
-    if infinite:
-        top = np.array([np.inf], row.dtype).view(bits.dtype)[0]
-        for i in range(row.size):
-            if row[i] != row[i]:
-                keys[i] = top
+        if row[i] != row[i]:
+            keys[i] = top
 
 
 @njit(cache=True, nogil=True)
@@ -108,28 +112,42 @@ def _moments(row):
 
 
 @njit(cache=True, nogil=True)
-def _kth_largest(row, keys, k, quantile, slope, cell, cell_bits):
-    """The k-th largest key (from 1) of a row.
-
-    The first two guesses suit normally distributed entries, as pre-activations nearly are; `quantile` is the standard
-    normal's at which k of n entries lie above, `slope` the entries there per standard deviation.
-    """
+def _kth_largest(keys, k, guess, spacing, cell, cell_bits):
+    """The k-th largest key (from 1), given a guess at the value and the distance from one entry to the next there."""
     n = keys.size
-    low_key, high_key = _extremes(keys)
-    if k == n:
-        return low_key
-    low, high = _value(low_key, cell, cell_bits), _value(high_key, cell, cell_bits)
-    above = 0
-    above_low, above_high = n, 0  # kept so: k or more keys lie at or above `low`, fewer than k above `high`
-    mean, deviation = _moments(row)
-    v = mean + quantile * deviation
-    for step in range(STEPS):
-        if step == 1:
-            v += deviation * (above - k) / slope
-        elif step > 1:
-            share = 0.5 if step % 4 == 0 else (above_low - k) / (above_low - above_high)
-            v = low + (high - low) * share
+    # kept so: k or more keys lie at or above low_key, fewer than k above high_key
+    low_key, high_key = np.iinfo(keys.dtype).min, np.iinfo(keys.dtype).max
+    above_low, above_high = n, 0
+    v = guess
+    for _ in range(GUESSES):
         key = _key(v, cell, cell_bits)
+        if not low_key < key < high_key:
+            break
+        above = _count_above(keys, key)
+        if above == k:
+            return _smallest_above(keys, key)
+        if above > k:
+            low_key, above_low = key, above
+        else:
+            high_key, above_high = key, above
+        v += OVERSHOOT * spacing * (above - k)
+    least, most = _extremes(keys)
+    if low_key < least:
+        low_key, above_low = least, n
+    if high_key > most:
+        high_key, above_high = most, 0
+    if k == n:
+        return least
+    return _between(keys, k, low_key, high_key, above_low, above_high, cell, cell_bits)
+
+
+@njit(cache=True, nogil=True)
+def _between(keys, k, low_key, high_key, above_low, above_high, cell, cell_bits):
+    """The k-th largest key (from 1), known to lie between two keys with so many keys above them, by interpolation."""
+    low, high = _value(low_key, cell, cell_bits), _value(high_key, cell, cell_bits)
+    for step in range(STEPS):
+        share = 0.5 if step % 4 == 3 else (above_low - k) / (above_low - above_high)
+        key = _key(low + (high - low) * share, cell, cell_bits)
         if not low_key < key < high_key:
             key = _key(low + (high - low) * 0.5, cell, cell_bits)
             if not low_key < key < high_key:
@@ -167,14 +185,21 @@ def _settle(keys, threshold, k, won):
 
 @njit(cache=True, nogil=True)
 def select_rows(y, bits, k, quantile, slope, won, out, thresholds):
-    """Winners, φ_k(y) and thresholds of the rows of y; out or thresholds may have no rows when not wanted."""
+    """Winners, φ_k(y) and thresholds of the rows of y; out or thresholds may have no rows when not wanted.
+
+    The first guess at a threshold suits normally distributed entries, as pre-activations nearly are: `quantile` is the
+    standard normal's at which k of n entries lie above, `slope` the number of entries per standard deviation there.
+    """
     n = y.shape[1]
     keys = np.empty(n, bits.dtype)
     cell = np.empty(1, y.dtype)
     cell_bits = cell.view(bits.dtype)
     for r in range(y.shape[0]):
         _fill_keys(y[r], bits[r], keys)
-        threshold = _kth_largest(y[r], keys, k, quantile, slope, cell, cell_bits)
+        mean, deviation = _moments(y[r])
+        if mean != mean:  # there is a NaN, or both infinities
+            _raise_nan(y[r], keys)
+        threshold = _kth_largest(keys, k, mean + quantile * deviation, deviation / slope, cell, cell_bits)
         _settle(keys, threshold, k, won[r])
         if thresholds.size:
             thresholds[r, 0] = _value(threshold, cell, cell_bits)

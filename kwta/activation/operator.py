@@ -30,7 +30,7 @@ def _rows(y: Tensor, k: int) -> Tensor:
         raise ValueError(f"k-WTA needs floating-point entries, got {y.dtype}")
     if not 1 <= k <= y.shape[-1]:
         raise ValueError(f"k must lie in 1..{y.shape[-1]}, the number of entries, got {k}")
-    return y.reshape(-1, y.shape[-1])
+    return y if y.ndim == 2 else y.reshape(-1, y.shape[-1])  # a reshape costs a step of its own in the backward pass
 
 
 def _mask(rows: Tensor, k: int) -> Tensor:
@@ -106,7 +106,7 @@ def kwta(y: Float[Tensor, "*batch n"], k: int) -> Float[Tensor, "*batch n"]:
         out = torch.where(_mask(rows.detach(), k), rows, 0)
     else:
         out = _Kwta.apply(rows, k)
-    return out.reshape(y.shape)
+    return out if y.ndim == 2 else out.reshape(y.shape)
 
 
 def pattern(y: Float[Tensor, "*batch n"], k: int) -> Bool[Tensor, "*batch n"]:
