@@ -14,7 +14,7 @@ import torch
 from kwta import jumps, slices
 from kwta.activation import operator, selection_numba
 from kwta.networks import MLP, build
-from kwta.regions import line, plane
+from kwta.regions import line, locate, overlay, plane
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,10 @@ def _regions() -> None:
     for gamma in (0.5, None):
         net = build(MLP((2, 4, 4, 1), gamma), seed=0)
         line.pieces(net, slices.segment(np.zeros(2), np.ones(2)))
-        jumps.borders(plane.cells(net, slices.square(-1, 1, -1, 1)))
+        cells = plane.cells(net, slices.square(-1, 1, -1, 1))
+        jumps.borders(cells)
+        overlay.merged(cells)
+        locate.border_distance(cells, np.zeros((1, 2)))
 
 
 # Every part of the library that has kernels has a row here.
