@@ -13,6 +13,7 @@ from kwta.regions.polygon_kernel import (
     BIG,
     CURSOR,
     DONE,
+    FAST,
     LINES,
     M_FIRST,
     M_TOP,
@@ -31,17 +32,17 @@ from kwta.regions.polygon_kernel import (
     UNSPLIT,
     V_FIRST,
     V_TOP,
+    WEIGHT,
     WON,
     WORD,
     WORDS,
     K,
     N,
     Q,
-    add_unit,
+    add_units,
     begin,
     bit,
     clip,
-    column,
     copy_polygon,
     extremes,
     start_map,
@@ -54,8 +55,12 @@ GENERIC = (0.8377580409572781, 0.5460504224340116)  # ties at a point are decide
 GOLDEN = 0.6180339887498949
 ALONG = (0.5, 0.3819660112501051, 0.7236067977499790)  # points of an edge at which one looks beyond it
 
-LOW, HIGH, SPARE, UA, UB, UC, VALUES, CORNERS = range(8)  # rows of S; from CORNERS on: y at the parent's corners
-SET, GROUP, STACK, GUESS = range(4)  # rows of J: the set at hand, identical units, sets to visit; then a guess a layer
+# Rows of S. LOSES is 0 for the units of the set at hand, else BIG. From PENALTIES on: the same, a layer, of a set that
+# is likely to win next; behind them y at the parent's corners.
+LOW, HIGH, SPARE, UA, UB, UC, VALUES, LOSES, PENALTIES = range(9)
+SET, GROUP, LEFT, SURE = range(
+    4
+)  # rows of J: the set at hand, identical units, how many of these are left, sure winners
 
 
 @njit(cache=True, nogil=True)
@@ -83,30 +88,62 @@ def kth_largest(values, n, k):
     return values[want]
 
 
+@njit(cache=True, nogil=True, fastmath=FAST)
+def bounds(low, high, penalty, n):
+    """The lowest value of a set of k units, and the highest value of the others: penalty is 0 in the set.
+
+    Whatever the set, at least k units reach the first, and at most k exceed the second.
+    """
+    t_low, t_high = BIG, -BIG
+    for i in range(n):
+        t_low = min(t_low, low[i] + penalty[i])
+        t_high = max(t_high, high[i] if penalty[i] > 0 else -BIG)
+    return t_low, t_high
+
+
 @njit(cache=True, nogil=True)
-def undecided(low, high, spare, n, k, units):
-    """Write the units that neither always nor never win; returns their number and that of the sure winners.
+def sift(low, high, t_low, t_high, units, count, sure, n_sure):
+    """Of the listed units keep those that are neither sure to win nor sure to lose; the sure winners are appended.
 
     A unit wins for certain if its lowest value beats the (k + 1)-th highest, and loses if its highest is beaten by the
     k-th lowest value.
     """
-    if k == n:
-        return 0, n
-    spare[:n] = low[:n]
-    t_low = kth_largest(spare, n, k)
-    spare[:n] = high[:n]
-    t_high = kth_largest(spare, n, k + 1)
-    count = sure = 0
-    for i in range(n):
-        if low[i] > t_high:
-            sure += 1
-        elif high[i] >= t_low:
-            units[count] = i
-            count += 1
-    return count, sure
+    kept = 0
+    for u in range(count):
+        i = units[u]
+        units[kept] = i
+        sure[n_sure] = i
+        wins = low[i] > t_high
+        n_sure += wins
+        kept += (not wins) & (high[i] >= t_low)
+    return kept, n_sure
 
 
 @njit(cache=True, nogil=True)
+def undecided(S, J, layer, n, k, units):
+    """List the units that neither always nor never win, and in J[SURE] the sure winners; returns both numbers.
+
+    A first sieve takes its bounds from the winners of the parent before, which are nearly those of this one.
+    """
+    low, high, spare, sure = S[LOW], S[HIGH], S[SPARE], J[SURE]
+    for i in range(n):
+        units[i] = i
+    t_low, t_high = bounds(low, high, S[PENALTIES + layer], n)
+    count, n_sure = sift(low, high, t_low, t_high, units, n, sure, 0)
+    left = k - n_sure
+    if left == 0 or count == 0:
+        return 0, n_sure
+    for u in range(count):
+        spare[u] = low[units[u]]
+    t_low, t_high = kth_largest(spare, count, left), -BIG
+    if count > left:
+        for u in range(count):
+            spare[u] = high[units[u]]
+        t_high = kth_largest(spare, count, left + 1)
+    return sift(low, high, t_low, t_high, units, count, sure, n_sure)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
 def evaluate(S, row, u, t0, t1):
     """y of the undecided units at a point."""
     a, b, c, y = S[UA], S[UB], S[UC], S[row]
@@ -115,7 +152,7 @@ def evaluate(S, row, u, t0, t1):
 
 
 @njit(cache=True, nogil=True)
-def group(S, J, u, m, tol):
+def group(S, J, corners, u, m, tol):
     """Number identical units, those that agree at all corners, by their first; returns whether there are any."""
     found = False
     for x in range(u):
@@ -123,7 +160,7 @@ def group(S, J, u, m, tol):
         for z in range(x):
             if J[GROUP, z] == z:
                 corner = 0
-                while corner < m and abs(S[CORNERS + corner, x] - S[CORNERS + corner, z]) <= tol:
+                while corner < m and abs(S[corners + corner, x] - S[corners + corner, z]) <= tol:
                     corner += 1
                 if corner == m:
                     J[GROUP, x] = z
@@ -135,13 +172,13 @@ def group(S, J, u, m, tol):
 @njit(cache=True, nogil=True)
 def canonical(J, u):
     """Of identical units the first ones win."""
-    J[STACK, :u] = 0
+    J[LEFT, :u] = 0
     for x in range(u):
-        J[STACK, J[GROUP, x]] += J[SET, x]
+        J[LEFT, J[GROUP, x]] += J[SET, x]
     for x in range(u):
         g = J[GROUP, x]
-        J[SET, x] = J[STACK, g] > 0
-        J[STACK, g] -= J[SET, x]
+        J[SET, x] = J[LEFT, g] > 0
+        J[LEFT, g] -= J[SET, x]
 
 
 @njit(cache=True, nogil=True)
@@ -163,23 +200,31 @@ def choose(S, J, u, k, tol, d0, d1):
         J[SET, x] = max(J[SET, x], 0)
 
 
-@njit(cache=True, nogil=True)
-def worst(y, chosen, u):
-    """The lowest winner, the highest loser, and by how much the loser exceeds the winner."""
-    lowest, highest, i, j = BIG, -BIG, 0, 0
+@njit(cache=True, nogil=True, fastmath=FAST)
+def worst(y, loses, u):
+    """The value of the lowest winner and of the highest loser."""
+    lowest, highest = BIG, -BIG
     for x in range(u):
-        if chosen[x]:
-            if y[x] < lowest:
-                lowest, i = y[x], x
-        elif y[x] > highest:
-            highest, j = y[x], x
-    return i, j, highest - lowest
+        lowest = min(lowest, y[x] + loses[x])
+        highest = max(highest, y[x] if loses[x] > 0 else -BIG)
+    return lowest, highest
 
 
 @njit(cache=True, nogil=True)
-def cut(V, T, S, J, G, U, q0, m, to, layer, u, tol, mv):
+def culprits(y, loses, lowest, highest):
+    """The winner and the loser that have these values."""
+    i = j = 0
+    while loses[i] > 0 or y[i] > lowest:
+        i += 1
+    while loses[j] == 0 or y[j] < highest:
+        j += 1
+    return i, j
+
+
+@njit(cache=True, nogil=True)
+def cut(V, T, S, G, U, q0, m, to, layer, corners, u, tol, mv):
     """The polygon of the set inside the parent: number of its vertices, which stand at `to`; 0: empty; −1: too many."""
-    q, other = to, to + mv
+    q, other, loses = to, to + mv, S[LOSES]
     copy_polygon(V, T, q0, m, q)
     for v in range(m):
         T[3 * (q + v) + 2] = v
@@ -192,12 +237,14 @@ def cut(V, T, S, J, G, U, q0, m, to, layer, u, tol, mv):
             continue
         if corner == NEW:
             evaluate(S, VALUES, u, V[2 * p], V[2 * p + 1])
-        i, j, gap = worst(S[VALUES if corner == NEW else CORNERS + corner], J[SET], u)
+        y = S[VALUES if corner == NEW else corners + corner]
+        lowest, highest = worst(y, loses, u)
         T[3 * p + 2] = CHECKED
-        if gap <= tol:
+        if highest - lowest <= tol:
             continue
         if m >= mv:
             return -1
+        i, j = culprits(y, loses, lowest, highest)
         a, b, c = S[UA, i] - S[UA, j], S[UB, i] - S[UB, j], S[UC, i] - S[UC, j]
         for w in range(m):
             G[w] = a * V[2 * (q + w)] + b * V[2 * (q + w) + 1] + c
@@ -210,32 +257,61 @@ def cut(V, T, S, J, G, U, q0, m, to, layer, u, tol, mv):
 
 
 @njit(cache=True, nogil=True)
-def found(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv):
-    """The record of the set, whose polygon is cut if the set is new; −1: memory is full, −2: too many vertices."""
+def write_set(L, layer, J, R, RW, Z):
+    """Make the set at hand the record at the top, not yet found."""
     u, r = L[layer, UNITS], L[layer, R_TOP]
-    if r >= len(R) or L[layer, V_TOP] + 2 * mv > V.size // 2:
-        return -1
-    words = (u + 63) >> 6
-    RW[r, :words] = 0
+    RW[r, : (u + 63) >> 6] = 0
     key = 0
     for x in range(u):
         if J[SET, x]:
             RW[r, x >> 6] |= bit(x)
             key ^= Z[x]
+    R[r, 2] = key
+
+
+@njit(cache=True, nogil=True)
+def write_swapped(L, layer, R, RW, Z, of, i, j):
+    """Make the set of record `of`, with j instead of i, the record at the top, not yet found."""
+    r = L[layer, R_TOP]
+    for w in range((L[layer, UNITS] + 63) >> 6):
+        RW[r, w] = RW[of, w]
+    RW[r, i >> 6] ^= bit(i)
+    RW[r, j >> 6] ^= bit(j)
+    R[r, 2] = R[of, 2] ^ Z[i] ^ Z[j]
+
+
+@njit(cache=True, nogil=True)
+def full(L, layer, V, R, mv):
+    """Whether the memory for another record and its polygon is lacking."""
+    return L[layer, R_TOP] >= len(R) or L[layer, V_TOP] + 2 * mv > V.size // 2
+
+
+@njit(cache=True, nogil=True)
+def found(layer, L, tol, state, V, T, R, RW, S, G, U, H, corners, mv):
+    """The record of the set at the top, whose polygon is cut if the set is new; −1: memory is full, −2: too many
+    vertices."""
+    u, r = L[layer, UNITS], L[layer, R_TOP]
+    words, key = (u + 63) >> 6, R[r, 2]
     slot = key & (len(H) - 1)
     while H[slot, 0] == state[STAMP]:
         other = H[slot, 1]
-        if R[other, 2] == key and (RW[other, :words] == RW[r, :words]).all():
-            return other
+        if R[other, 2] == key:
+            w = 0
+            while w < words and RW[other, w] == RW[r, w]:
+                w += 1
+            if w == words:
+                return other
         slot = (slot + 1) & (len(H) - 1)
-    m = cut(V, T, S, J, G, U, L[layer, Q], L[layer, SIDES], L[layer, V_TOP], layer, u, tol, mv)
+    for x in range(u):
+        S[LOSES, x] = 0.0 if RW[r, x >> 6] & bit(x) else BIG
+    m = cut(V, T, S, G, U, L[layer, Q], L[layer, SIDES], L[layer, V_TOP], layer, corners, u, tol, mv)
     if m < 0:
         return -2
     H[slot, 0], H[slot, 1] = state[STAMP], r
-    R[r, 0], R[r, 1], R[r, 2] = L[layer, V_TOP], m, key
+    R[r, 0], R[r, 1] = L[layer, V_TOP], m
     L[layer, V_TOP] += m
     L[layer, R_TOP] += 1
-    return r
+    return r if not full(L, layer, V, R, mv) else -1
 
 
 @njit(cache=True, nogil=True)
@@ -261,31 +337,34 @@ def order_beyond(V, S, J, q, m, v, share, i, j, u, tol):
 
 
 @njit(cache=True, nogil=True)
-def neighbour(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, r, v, grouped):
+def neighbour(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, corners, mv, r, v, grouped):
     """The record across edge v of record r; len(R) if there is none; −1 and −2 as `found`."""
-    u, q = L[layer, UNITS], R[r, 0]
-    swapped = T[3 * (q + v) + 1]
+    u, swapped = L[layer, UNITS], T[3 * (R[r, 0] + v) + 1]
     i, j = swapped >> 31, swapped & 0x7FFFFFFF
-    load(RW, r, u, J)
-    J[SET, i], J[SET, j] = 0, 1
     if grouped:
+        load(RW, r, u, J)
+        J[SET, i], J[SET, j] = 0, 1
         canonical(J, u)
-    there = found(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv)
+        write_set(L, layer, J, R, RW, Z)
+    else:
+        write_swapped(L, layer, R, RW, Z, r, i, j)
+    there = found(layer, L, tol, state, V, T, R, RW, S, G, U, H, corners, mv)
     for attempt in range(len(ALONG)):
         if there < 0 or (R[there, 1] > 0 and there != r):
             return there
         load(RW, r, u, J)
-        order_beyond(V, S, J, q, R[r, 1], v, ALONG[attempt], i, j, u, tol)
+        order_beyond(V, S, J, R[r, 0], R[r, 1], v, ALONG[attempt], i, j, u, tol)
         if grouped:
             canonical(J, u)
-        there = found(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv)
+        write_set(L, layer, J, R, RW, Z)
+        there = found(layer, L, tol, state, V, T, R, RW, S, G, U, H, corners, mv)
     if there < 0 or (R[there, 1] > 0 and there != r):
         return there
     return len(R)
 
 
 @njit(cache=True, nogil=True)
-def seed(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped):
+def seed(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, corners, mv, grouped):
     """A record with a cell: the winners at an interior point. −1 and −2 as `found`; −3 if no point gives a cell."""
     u, q, m = L[layer, UNITS], L[layer, Q], L[layer, SIDES]
     for attempt in range(SEEDS):
@@ -298,20 +377,21 @@ def seed(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped):
         choose(S, J, u, L[layer, WON], tol, GENERIC[0], GENERIC[1])
         if grouped:
             canonical(J, u)
-        r = found(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv)
+        write_set(L, layer, J, R, RW, Z)
+        r = found(layer, L, tol, state, V, T, R, RW, S, G, U, H, corners, mv)
         if r < 0 or R[r, 1] > 0:
             return r
     return -3
 
 
 @njit(cache=True, nogil=True)
-def traverse(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped):
+def traverse(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, corners, mv, grouped):
     """All sets with a cell, from a first one across edges, depth first."""
-    r = seed(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped)
+    r = seed(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, corners, mv, grouped)
     if r == -3:
         state[UNSPLIT] += 1
-        last = L[layer, R_TOP] - 1
-        R[last, 0], R[last, 1] = L[layer, Q], L[layer, SIDES]
+        r = L[layer, R_TOP] - 1
+        R[r, 0], R[r, 1] = L[layer, Q], L[layer, SIDES]
         return DONE
     waiting = r
     if r >= 0:
@@ -324,7 +404,7 @@ def traverse(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped):
             if T[edge] >> 48 != layer + 1:
                 continue
             known = L[layer, R_TOP]
-            there = neighbour(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, r, v, grouped)
+            there = neighbour(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, corners, mv, r, v, grouped)
             if there < 0:
                 return MEMORY_FULL if there == -1 else POLYGON_FULL
             T[edge + 2] = there
@@ -362,77 +442,89 @@ def open_kwta(layer, dims, L, tols, state, V, T, R, RW, M, S, J, G, U, W, B, PW,
     begin(L, layer, mv)
     n, k, q, m, s = dims[layer, N], dims[layer, K], L[layer, Q], L[layer, SIDES], L[layer, MAP]
     L[layer, V_TOP], L[layer, R_TOP], L[layer, M_TOP] = L[layer, V_FIRST], L[layer, R_FIRST], L[layer, M_FIRST] + 3
-    if L[layer, M_TOP] > len(M) // 3 or L[layer, R_TOP] >= len(R):
+    if L[layer, M_TOP] > len(M) // 3 or full(L, layer, V, R, mv):
         return MEMORY_FULL
     a, b, c = M[3 * s, :n], M[3 * s + 1, :n], M[3 * s + 2, :n]
     tol = TOLERANCE * extremes(a, b, c, V, q, m, S[LOW, :n], S[HIGH, :n])
     tols[layer] = tol
-    u, sure = undecided(S[LOW], S[HIGH], S[SPARE], n, k, U[layer])
+    u, sure = undecided(S, J, layer, n, k, U[layer])
     L[layer, UNITS], L[layer, WON], L[layer, CURSOR], L[layer, REFERENCE] = u, k - sure, L[layer, R_FIRST], -1
-    start_sure(layer, dims, L, M, W, B, PW, S, n, k)
+    start_sure(layer, dims, L, M, W, B, PW, J, sure)
     if u == 0:
         r = L[layer, R_FIRST]
         R[r, 0], R[r, 1] = q, m
         L[layer, R_TOP] += 1
+        remember(S[PENALTIES + layer, :n], r, RW, J, U[layer], u, sure)
         return DONE
     for x in range(u):
         i = U[layer, x]
         S[UA, x], S[UB, x], S[UC, x] = a[i], b[i], c[i]
+    corners = PENALTIES + len(dims)
     for v in range(m):
-        evaluate(S, CORNERS + v, u, V[2 * (q + v)], V[2 * (q + v) + 1])
-    grouped = group(S, J, u, m, tol)
+        evaluate(S, corners + v, u, V[2 * (q + v)], V[2 * (q + v) + 1])
+    grouped = group(S, J, corners, u, m, tol)
     state[STAMP] += 1
-    return traverse(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, mv, grouped)
+    status = traverse(layer, L, tol, state, V, T, R, RW, S, J, G, U, Z, H, corners, mv, grouped)
+    if status == DONE:
+        remember(S[PENALTIES + layer, :n], L[layer, R_FIRST], RW, J, U[layer], u, sure)
+    return status
 
 
 @njit(cache=True, nogil=True)
-def start_sure(layer, dims, L, M, W, B, PW, S, n, k):
+def remember(penalty, r, RW, J, units, u, sure):
+    """The sure winners and those of record r are likely to win on the next parent."""
+    penalty[:] = BIG
+    for w in range(sure):
+        penalty[J[SURE, w]] = 0.0
+    for x in range(u):
+        if RW[r, x >> 6] & bit(x):
+            penalty[units[x]] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def start_sure(layer, dims, L, M, W, B, PW, J, sure):
     """Mark the sure winners in the path's pattern, and start the next layer's map with them."""
-    s, target, start = L[layer, MAP], L[layer, M_FIRST], dims[layer, BIAS]
-    start_map(M, target, B[start : start + dims[layer, NEXT]])
-    first = dims[layer, WORD]
-    PW[first : first + dims[layer, WORDS]] = 0
-    if k == n:
-        t_high = -BIG
-    else:
-        S[SPARE, :n] = S[HIGH, :n]
-        t_high = kth_largest(S[SPARE], n, k + 1)
-    for i in range(n):
-        if S[LOW, i] > t_high:
-            PW[first + (i >> 6)] |= bit(i)
-            add_unit(M, target, target, column(W, dims, layer, i), M[3 * s, i], M[3 * s + 1, i], M[3 * s + 2, i])
+    start, word, n_next = dims[layer, BIAS], dims[layer, WORD], dims[layer, NEXT]
+    start_map(M, L[layer, M_FIRST], B[start : start + n_next])
+    add_units(M, L[layer, M_FIRST], L[layer, MAP], J[SURE], sure, 1.0, W, dims[layer, WEIGHT], n_next)
+    PW[word : word + dims[layer, WORDS]] = 0
+    for w in range(sure):
+        i = J[SURE, w]
+        PW[word + (i >> 6)] |= bit(i)
 
 
 @njit(cache=True, nogil=True)
-def compose(layer, dims, L, RW, M, U, W, r):
+def compose(layer, dims, L, RW, M, J, U, W, r):
     """The next layer's map on child r: from the last reference child where they differ little, else from the sure."""
     sure, reference, target = L[layer, M_FIRST], L[layer, M_FIRST] + 1, L[layer, M_FIRST] + 2
     u, s, last = L[layer, UNITS], L[layer, MAP], L[layer, REFERENCE]
-    differing = u
+    if u == 0:
+        return sure
+    first, n = dims[layer, WEIGHT], dims[layer, NEXT]
+    entering = leaving = 0
     if last >= 0:
-        differing = 0
         for x in range(u):
-            differing += ((RW[r, x >> 6] ^ RW[last, x >> 6]) & bit(x)) != 0
-    afresh = 2 * differing >= L[layer, WON]
-    source = sure if afresh else reference
+            here, there = RW[r, x >> 6] & bit(x), RW[last, x >> 6] & bit(x)
+            J[SET, entering] = J[GROUP, leaving] = U[layer, x]
+            entering += (here != 0) & (there == 0)
+            leaving += (here == 0) & (there != 0)
+        if 2 * (entering + leaving) < L[layer, WON]:
+            M[3 * target : 3 * target + 3, :n] = M[3 * reference : 3 * reference + 3, :n]
+            add_units(M, target, s, J[SET], entering, 1.0, W, first, n)
+            add_units(M, target, s, J[GROUP], leaving, -1.0, W, first, n)
+            return target
+    entering = 0
     for x in range(u):
-        here = (RW[r, x >> 6] & bit(x)) != 0
-        there = not afresh and (RW[last, x >> 6] & bit(x)) != 0
-        if here != there:
-            i, sign = U[layer, x], (1.0 if here else -1.0)
-            w = column(W, dims, layer, i)
-            add_unit(M, target, source, w, sign * M[3 * s, i], sign * M[3 * s + 1, i], sign * M[3 * s + 2, i])
-            source = target
-    if source != target:
-        return source
-    if afresh:
-        M[3 * reference : 3 * reference + 3] = M[3 * target : 3 * target + 3]
-        L[layer, REFERENCE] = r
-    return target
+        J[SET, entering] = U[layer, x]
+        entering += (RW[r, x >> 6] & bit(x)) != 0
+    M[3 * reference : 3 * reference + 3, :n] = M[3 * sure : 3 * sure + 3, :n]
+    add_units(M, reference, s, J[SET], entering, 1.0, W, first, n)
+    L[layer, REFERENCE] = r
+    return reference
 
 
 @njit(cache=True, nogil=True)
-def next_kwta(layer, dims, L, R, RW, M, U, W, PW):
+def next_kwta(layer, dims, L, R, RW, M, J, U, W, PW):
     """Make the next set with a cell the child. 1, or 0 when none is left."""
     r = L[layer, CURSOR]
     while r < L[layer, R_TOP] and R[r, 1] == 0:
@@ -448,5 +540,5 @@ def next_kwta(layer, dims, L, R, RW, M, U, W, PW):
         else:
             PW[first + (i >> 6)] &= ~bit(i)
     L[layer + 1, Q], L[layer + 1, SIDES] = R[r, 0], R[r, 1]
-    L[layer + 1, MAP] = compose(layer, dims, L, RW, M, U, W, r)
+    L[layer + 1, MAP] = compose(layer, dims, L, RW, M, J, U, W, r)
     return 1

@@ -74,12 +74,12 @@ def walk(
             if dims[layer, K]:
                 status = open_kwta(layer, dims, L, tols, state, V, T, R, RW, M, S, J, G, U, W, B, PW, Z, H, mv)
             else:
-                status = open_relu(layer, dims, L, tols, state, V, T, R, RW, M, S, U, W, B, mv)
+                status = open_relu(layer, dims, L, tols, state, V, T, R, RW, M, S, J, U, W, B, mv)
             if status != DONE:
                 return status
             state[OPENED] = 1
         if dims[layer, K]:
-            child = next_kwta(layer, dims, L, R, RW, M, U, W, PW)
+            child = next_kwta(layer, dims, L, R, RW, M, J, U, W, PW)
         else:
             child = next_relu(layer, dims, L, tols, V, T, R, RW, M, G, U, W, PW, mv)
         if child < 0:

@@ -89,18 +89,21 @@ def clip(V, T, G, q, m, to, tol, tag, line):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def extremes(a, b, c, V, q, m, low, high):
-    """The lowest and highest y of every unit on a polygon; returns the largest |y|."""
+    """The lowest and highest y of every unit on a polygon; returns the largest |y|. Two vertices at a time."""
     n = a.size
-    for i in range(n):
-        y = a[i] * V[2 * q] + b[i] * V[2 * q + 1] + c[i]
-        low[i] = y
-        high[i] = y
-    for p in range(q + 1, q + m):
-        t0, t1 = V[2 * p], V[2 * p + 1]
-        for i in range(n):
-            y = a[i] * t0 + b[i] * t1 + c[i]
-            low[i] = min(low[i], y)
-            high[i] = max(high[i], y)
+    for v in range(0, m, 2):
+        p, r = q + v, q + min(v + 1, m - 1)
+        x0, x1, z0, z1 = V[2 * p], V[2 * p + 1], V[2 * r], V[2 * r + 1]
+        if v == 0:
+            for i in range(n):
+                y, z = a[i] * x0 + (b[i] * x1 + c[i]), a[i] * z0 + (b[i] * z1 + c[i])
+                low[i] = min(y, z)
+                high[i] = max(y, z)
+        else:
+            for i in range(n):
+                y, z = a[i] * x0 + (b[i] * x1 + c[i]), a[i] * z0 + (b[i] * z1 + c[i])
+                low[i] = min(low[i], min(y, z))
+                high[i] = max(high[i], max(y, z))
     largest = 0.0
     for i in range(n):
         largest = max(largest, max(high[i], -low[i]))
@@ -108,32 +111,49 @@ def extremes(a, b, c, V, q, m, low, high):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def add_unit(M, target, source, column, ca, cb, cc):
-    """Map target = map source + column ⊗ (ca, cb, cc): a unit with this y enters the next layer's map."""
-    n = column.size
-    a, b, c = M[3 * target], M[3 * target + 1], M[3 * target + 2]
-    a0, b0, c0 = M[3 * source], M[3 * source + 1], M[3 * source + 2]
-    for i in range(n):
-        w = column[i]
-        a[i] = a0[i] + ca * w
-        b[i] = b0[i] + cb * w
-        c[i] = c0[i] + cc * w
+def add_unit(M, target, source, s, i, W, first, n_next):
+    """Map target = map source + w ⊗ y: unit i, with its y of map s, enters the next layer's map by its weights w.
+
+    The two maps must differ: the compiler's vector code is for arrays that do not overlap.
+    """
+    n, w = np.uint64(n_next), np.uint64(first + i * n_next)
+    for k in range(3):
+        to, of, factor = np.uint64(3 * target + k), np.uint64(3 * source + k), M[3 * s + k, i]
+        for o in range(n):
+            M[to, o] = M[of, o] + factor * W[w + o]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def add_units(M, target, s, units, count, sign, W, first, n_next):
+    """Map target += sign · Σ w ⊗ y over the listed units: four at a time, so that the target is written less often.
+
+    Unsigned places spare the compiler the check for negative ones, which would keep it from vector code.
+    """
+    n = np.uint64(n_next)
+    for u in range(0, count - count % 4, 4):
+        i0, i1, i2, i3 = units[u], units[u + 1], units[u + 2], units[u + 3]
+        w0, w1 = np.uint64(first + i0 * n_next), np.uint64(first + i1 * n_next)
+        w2, w3 = np.uint64(first + i2 * n_next), np.uint64(first + i3 * n_next)
+        for k in range(3):
+            y, to = 3 * s + k, np.uint64(3 * target + k)
+            y0, y1, y2, y3 = sign * M[y, i0], sign * M[y, i1], sign * M[y, i2], sign * M[y, i3]
+            for o in range(n):
+                M[to, o] += y0 * W[w0 + o] + y1 * W[w1 + o] + y2 * W[w2 + o] + y3 * W[w3 + o]
+    for u in range(count - count % 4, count):
+        w0 = np.uint64(first + units[u] * n_next)
+        for k in range(3):
+            y0, to = sign * M[3 * s + k, units[u]], np.uint64(3 * target + k)
+            for o in range(n):
+                M[to, o] += y0 * W[w0 + o]
 
 
 @njit(cache=True, nogil=True)
 def start_map(M, s, bias):
+    """Map s = bias, constant."""
     n = bias.size
     M[3 * s, :n] = 0.0
     M[3 * s + 1, :n] = 0.0
     M[3 * s + 2, :n] = bias
-
-
-@njit(cache=True, nogil=True)
-def column(W, dims, layer, i):
-    """The weights that lead from unit i to the next layer."""
-    n = dims[layer, NEXT]
-    start = dims[layer, WEIGHT] + i * n
-    return W[start : start + n]
 
 
 @njit(cache=True, nogil=True)

@@ -26,15 +26,16 @@ from kwta.regions.polygon_kernel import (
     UNITS,
     V_FIRST,
     V_TOP,
+    WEIGHT,
     WORD,
     WORDS,
     N,
     Q,
     add_unit,
+    add_units,
     begin,
     bit,
     clip,
-    column,
     copy_polygon,
     extremes,
     start_map,
@@ -53,7 +54,7 @@ def reserve(L, layer, units, mv, n_vertices, n_records, n_maps):
 
 
 @njit(cache=True, nogil=True)
-def open_relu(layer, dims, L, tols, state, V, T, R, RW, M, S, U, W, B, mv):
+def open_relu(layer, dims, L, tols, state, V, T, R, RW, M, S, J, U, W, B, mv):
     """Sort the units into on, off and undecided on the parent; the whole parent becomes the first part."""
     begin(L, layer, mv)
     n, q, m, s = dims[layer, N], L[layer, Q], L[layer, SIDES], L[layer, MAP]
@@ -61,20 +62,20 @@ def open_relu(layer, dims, L, tols, state, V, T, R, RW, M, S, U, W, B, mv):
     low, high = S[0, :n], S[1, :n]
     tol = TOLERANCE * extremes(a, b, c, V, q, m, low, high)
     tols[layer] = tol
-    units = 0
+    units = on = 0
     for i in range(n):
-        if high[i] > tol and low[i] < -tol:
-            U[layer, units] = i
-            units += 1
+        U[layer, units] = i
+        J[0, on] = i
+        units += (high[i] > tol) & (low[i] < -tol)
+        on += (high[i] > tol) & (low[i] >= -tol)
     if not reserve(L, layer, units, mv, V.size // 2, len(R), len(M) // 3):
         return MEMORY_FULL
     r, target, start = L[layer, R_FIRST], L[layer, M_FIRST], dims[layer, BIAS]
     start_map(M, target, B[start : start + dims[layer, NEXT]])
+    add_units(M, target, s, J[0], on, 1.0, W, dims[layer, WEIGHT], dims[layer, NEXT])
     RW[r, : dims[layer, WORDS]] = 0
-    for i in range(n):
-        if high[i] > tol and low[i] >= -tol:
-            RW[r, i >> 6] |= bit(i)
-            add_unit(M, target, target, column(W, dims, layer, i), a[i], b[i], c[i])
+    for k in range(on):
+        RW[r, J[0, k] >> 6] |= bit(J[0, k])
     copy_polygon(V, T, q, m, L[layer, V_FIRST])
     R[r, 0], R[r, 1], R[r, 2] = L[layer, V_FIRST], m, 0
     L[layer, LINE] = state[LINES]
@@ -116,21 +117,22 @@ def next_relu(layer, dims, L, tols, V, T, R, RW, M, G, U, W, PW, mv):
         return 0
     r = L[layer, R_FIRST] + L[layer, CURSOR]
     m_first, s, tol, words = L[layer, M_FIRST] - L[layer, R_FIRST], L[layer, MAP], tols[layer], dims[layer, WORDS]
-    u = R[r, 2]
+    first, n_next, u = dims[layer, WEIGHT], dims[layer, NEXT], R[r, 2]
     while u < L[layer, UNITS]:
         i = U[layer, u]
         a, b, c = M[3 * s, i], M[3 * s + 1, i], M[3 * s + 2, i]
         lowest, highest = values(V, R[r, 0], R[r, 1], a, b, c, G)
         if highest > tol:
-            source = m_first + r
             if lowest < -tol:
                 if R[r, 1] >= mv:
                     return -1
                 split(layer, L, tol, V, T, R, G, r, u, i, mv)
                 RW[r + 1, :words] = RW[r, :words]
                 r += 1
+                add_unit(M, m_first + r, m_first + r - 1, s, i, W, first, n_next)
+            else:
+                add_units(M, m_first + r, s, U[layer, u:], 1, 1.0, W, first, n_next)
             RW[r, i >> 6] |= bit(i)
-            add_unit(M, m_first + r, source, column(W, dims, layer, i), a, b, c)
         u += 1
     PW[dims[layer, WORD] : dims[layer, WORD] + words] = RW[r, :words]
     L[layer, CURSOR] = r - L[layer, R_FIRST] - 1

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from kwta.regions import polygon_kernel as at
-from kwta.regions.kwta_kernel import CORNERS, GUESS
+from kwta.regions.kwta_kernel import PENALTIES, SURE
 from kwta.regions.plane_kernel import walk
 from kwta.regions.stages import Layer, Stages
 
@@ -36,8 +36,10 @@ class Workspace:
         self.R = np.empty((n_children, 4), np.int64)
         self.RW = np.empty((n_children, -(-widest // 64)), np.int64)
         self.M = np.empty((3 * min(n_children, MAPS // (3 * widest) + 4), widest))
-        self.S = np.empty((CORNERS + mv, widest))
-        self.J = np.zeros((GUESS + n_layers, widest), np.int64)
+        self.S = np.empty((PENALTIES + n_layers + mv, widest))
+        for layer, k in enumerate(steps.winners):  # any k units will do as the first guess
+            self.S[PENALTIES + layer] = np.where(np.arange(widest) < k, 0, at.BIG)
+        self.J = np.empty((SURE + 1, widest), np.int64)
         self.G = np.empty(mv)
         self.U = np.empty((n_layers, widest), np.int64)
         self.PW = np.zeros(int(self.dims[:, at.WORDS].sum()), np.int64)
@@ -96,7 +98,7 @@ class Output:
     """The arrays that the walk fills: points, tags, ends, maps, bits and areas of the cells."""
 
     def __init__(self, n_outputs: int, n_words: int) -> None:
-        room = 1 << 12
+        room = 1 << 14  # not touched until used, so it costs nothing to have much
         self.arrays = (
             np.empty((8 * room, 2)),
             np.empty((8 * room, 2), np.int64),
