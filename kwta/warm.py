@@ -13,7 +13,7 @@ import torch
 
 from kwta import jumps, slices
 from kwta.activation import operator, selection_numba
-from kwta.networks import MLP, build
+from kwta.networks import MLP, Network, build
 from kwta.regions import line, locate, overlay, plane
 
 
@@ -24,6 +24,12 @@ class Kernels:
     name: str
     call: Callable[[], None]
 
+    def prepare(self) -> float:
+        """Make them ready; the seconds that took."""
+        start = time.perf_counter()
+        self.call()
+        return time.perf_counter() - start
+
 
 def _operator() -> None:
     for dtype in (torch.float32, torch.float64):
@@ -33,10 +39,17 @@ def _operator() -> None:
         selection_numba.keep(y, operator.pattern(y, 2))
 
 
-def _regions() -> None:
-    for gamma in (0.5, None):
-        net = build(MLP((2, 4, 4, 1), gamma), seed=0)
+def _networks() -> list[Network]:
+    return [build(MLP((2, 4, 4, 1), gamma), seed=0) for gamma in (0.5, None)]
+
+
+def _lines() -> None:
+    for net in _networks():
         line.pieces(net, slices.segment(np.zeros(2), np.ones(2)))
+
+
+def _planes() -> None:
+    for net in _networks():
         cells = plane.cells(net, slices.square(-1, 1, -1, 1))
         jumps.borders(cells)
         overlay.merged(cells)
@@ -46,22 +59,22 @@ def _regions() -> None:
 # Every part of the library that has kernels has a row here.
 KERNELS = (
     Kernels("φ_k, its mask, threshold and gradient", _operator),
-    Kernels("linear regions on lines and planes, and their borders", _regions),
+    Kernels("linear regions on lines", _lines),
+    Kernels("linear regions on planes, their borders and jumps", _planes),
 )
 
 
 def warm() -> Iterator[tuple[str, float]]:
     """Yield the name of each group of kernels, once it is ready, and the seconds that took."""
     for group in KERNELS:
-        start = time.perf_counter()
-        group.call()
-        yield group.name, time.perf_counter() - start
+        yield group.name, group.prepare()
 
 
 def main() -> None:
-    print("Preparing the Numba kernels (compiled once, then loaded from the disk):", flush=True)
-    for name, seconds in warm():
-        print(f"  {name}: {seconds:.1f} s", flush=True)
+    print("Preparing the Numba kernels (compiled once, then loaded from the disk):")
+    for group in KERNELS:
+        print(f"  {group.name} …", end=" ", flush=True)
+        print(f"{group.prepare():.1f} s", flush=True)
 
 
 if __name__ == "__main__":

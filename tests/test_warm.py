@@ -82,4 +82,4 @@ def test_each_group_is_named_when_it_is_ready(monkeypatch, capsys):
     assert calls == ["first"]
     assert [name for name, _ in ready] == ["second"]
     warm.main()
-    assert [line.split(":")[0].strip() for line in capsys.readouterr().out.splitlines()[1:]] == ["first", "second"]
+    assert [line.split("…")[0].strip() for line in capsys.readouterr().out.splitlines()[1:]] == ["first", "second"]
