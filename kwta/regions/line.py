@@ -13,6 +13,7 @@ from kwta.slices import Slice
 
 MAX_PIECES = 1_000_000
 FIRST_ROOM = 4  # pieces per hidden unit for which room is made at once; more than this means another, larger, attempt
+NOTHING = np.empty(0)  # what a list of arrays starts with, lest it be empty
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,21 +113,17 @@ def pieces(
 def _walked(network: Stages, line: Slice, max_pieces: int) -> Pieces:
     sizes, n_outputs = network.sizes, len(network.bias)
     matrices = [*network.hidden, network]
-    ks = np.array(network.winners, np.int64)
-    offsets = np.array([0, *np.cumsum([*sizes, n_outputs])], np.int64)
-    byte_offsets = np.array([0, *np.cumsum([_bytes(n) for n in sizes], dtype=int)], np.int64)
-    weights = np.concatenate([np.empty(0), *(part.weight.T.ravel() for part in matrices[1:])])
-    biases = np.concatenate([part.bias for part in matrices])
+    ks, widths = np.array(network.winners, np.int64), np.array([*sizes, n_outputs], np.int64)
+    weights = np.concatenate([NOTHING, *(part.weight.T.ravel() for part in matrices[1:])])
+    biases = np.concatenate([NOTHING, *(part.bias for part in matrices[1:])])
     constants, slopes = matrices[0].bias, np.ascontiguousarray(matrices[0].weight[:, 0])
     low, high = line.domain[:, 0].tolist()
     room = min(max_pieces, 16 + FIRST_ROOM * sum(sizes))
     while True:
         places, levels = np.empty(room), np.empty(room)
         events, maps = np.empty((room, 4), np.int64), np.empty((room, 2, n_outputs))
-        bits = np.empty((room, byte_offsets[-1]), np.uint8)
-        n, end = walk(
-            ks, offsets, byte_offsets, weights, biases, constants, slopes, low, high, places, events, levels, maps, bits
-        )
+        bits = np.empty((room, sum(map(_bytes, sizes))), np.uint8)
+        n, end = walk(ks, widths, weights, biases, constants, slopes, low, high, places, events, levels, maps, bits)
         if end == high or room == max_pieces:
             break
         room = min(max_pieces, 4 * room)
