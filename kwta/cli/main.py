@@ -17,6 +17,7 @@ from kwta.cli.parser import PROGRAM, Parser, with_examples
 COMMANDS = {
     "train": "train a network, watch it learn, save it",
     "evaluate": "loss, accuracy and dead units of a saved network",
+    "regions": "exact linear regions and jumps on a plane or along a line",
     "info": "what a saved network is and how it was trained",
 }
 

@@ -22,6 +22,7 @@ class Parser(ArgumentParser):
     def __init__(self, prog: str, description: str | None = None, epilog: str | None = None, **options) -> None:
         layout = {"formatter_class": RawDescriptionHelpFormatter, "allow_abbrev": False}
         super().__init__(prog, description=description, epilog=epilog, **{**layout, **options})
+        self._negative_number_matcher = re.compile(r"-[\d.]")  # so that -1,1 is a value and no option
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -56,6 +57,18 @@ def number(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise ArgumentTypeError(f"must be a number, got {text!r}") from error
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Numbers with commas between.
+
+    >>> numbers("-1,0.5")
+    (-1.0, 0.5)
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ArgumentTypeError(f"must be numbers with commas between, such as -1,0.5; got {text!r}") from error
 
 
 def wholes(text: str) -> tuple[int, ...]:

@@ -1,0 +1,91 @@
+"""`python -m kwta regions`: reference counts on the command line, and refusals in one line."""
+
+import json
+
+import pytest
+
+from kwta.cli.main import main
+from kwta.networks import MLP, build, save
+
+# name, ReLU regions, k-WTA regions at k = N/8; see the reference networks' description.
+COUNTS = (
+    ("a_def", 795, 61),
+    ("a_he", 1026, 99),
+    ("b_def", 2943, 311),
+    ("c_he", 8161, 504),
+    ("d_def", 20714, 1508),
+    ("f_def_slice2d", 1000, 131),
+)
+
+
+def document(capsys, *arguments: str) -> dict:
+    assert main(["regions", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refusal(capsys, *arguments: str, code: int = 2) -> str:
+    assert main(["regions", *arguments]) == code
+    return capsys.readouterr().err
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save(build(MLP((2, 8, 8, 2), gamma=0.25), seed=0), tmp_path / "net")
+    return str(tmp_path / "net")
+
+
+@pytest.mark.parametrize(("name", "relu", "kwta"), COUNTS)
+def test_reference_counts_come_out_exactly(case_folder, capsys, name, relu, kwta):
+    file = str(case_folder / f"{name}.npz")
+    for options, count in ((["--relu"], relu), (["--gamma", "0.125"], kwta)):
+        found = document(capsys, file, *options)
+        assert found["regions"] == count
+        assert found["complete"]
+        assert found["area"] == pytest.approx(4, rel=1e-9)
+    assert found["jumps"]["continuous"] < 0.5
+
+
+@pytest.mark.parametrize(("name", "count"), [("c_he", 126), ("d_def", 207), ("f_def_slice2d", 42)])
+def test_reference_pieces_of_a_line_come_out_exactly(case_folder, capsys, name, count):
+    file = str(case_folder / f"{name}.npz")
+    found = document(capsys, file, "--relu", "--line", "-1,-0.8", "1,0.9")
+    assert found["regions"] == count
+    assert found["jumps"]["largest"] == 0
+
+
+def test_a_checkpoint_keeps_its_gamma_unless_another_is_asked_for(folder, capsys):
+    assert document(capsys, folder)["winners"] == [2, 2]
+    assert document(capsys, folder, "--gamma", "0.5")["winners"] == [4, 4]
+    assert document(capsys, folder, "--relu")["winners"] == [None, None]
+
+
+def test_a_limit_is_said(folder, capsys):
+    found = document(capsys, folder, "--plane", "-3,3,-3,3", "--max-regions", "3")
+    assert not found["complete"]
+    assert found["area"] < found["whole"] == 36
+    assert main(["regions", folder, "--max-regions", "3"]) == 0
+    assert "INCOMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--plane", "1,1,0,1"], "1"),
+        (["--plane", "0,1,0"], "4 numbers"),
+        (["--plane", "a,b,c,d"], "numbers with commas"),
+        (["--line", "0,0", "0,0,1"], "2"),
+        (["--gamma", "0.01"], "k = 0"),
+        (["--max-regions", "0"], "at least 1"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(folder, capsys, options, said):
+    error = refusal(capsys, folder, *options)
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_weights_alone_need_an_activation_and_must_be_there(tmp_path, capsys):
+    assert "--gamma G or --relu" in refusal(capsys, str(tmp_path / "x.npz"))
+    assert "no file" in refusal(capsys, str(tmp_path / "x.npz"), "--relu")
+    (tmp_path / "x.npz").write_bytes(b"nothing")
+    assert "x.npz" in refusal(capsys, str(tmp_path / "x.npz"), "--relu", code=1)
