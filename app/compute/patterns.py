@@ -12,7 +12,7 @@ from app.compute.inputs import Input
 from app.compute.trained import Snapshot
 from kwta.datasets import Data
 from kwta.networks import activations, winners_of
-from kwta.patterns import hamming, jaccard, patterns, perturbed
+from kwta.patterns import Norm, hamming, jaccard, patterns, perturbed
 
 COMPARISONS = {"alone": "alone", "input": "another input", "delta": "x + δ"}
 NORMS = {"linf": "L∞", "l2": "L2"}
@@ -27,7 +27,7 @@ class Question:
     x: str = "0"
     second: str = "1"
     compare: str = "alone"
-    norm: str = "linf"
+    norm: Norm = "linf"
     radius: float = 0.1
     seed: int = 0
 

@@ -56,13 +56,14 @@ def shown(found: Histograms, layer: int) -> list[int]:
 def edges(found: Histograms, layer: int) -> np.ndarray:
     """Bin edges of a layer: at most BINS bins over all its distances, of whole width for Hamming distances.
 
-    Between two sets of k winners Hamming distances are even, so the width is even too; else every other bin is empty.
+    Between two sets of k winners Hamming distances are even, so the width is even too, else every other bin is empty;
+    the edges are odd, so that even distances lie in the middle.
     """
-    every = np.concatenate([getattr(found, field)[layer] for _, field, _, _ in KINDS])
     if found.query.measure == "jaccard":
         return np.linspace(0, 1, BINS + 1)
-    width = max(2, 2 * int(np.ceil((every.max() + 1) / (2 * BINS))))
-    return np.arange(0, every.max() + width + 1, width) - 0.5
+    most = max(getattr(found, field)[layer].max() for _, field, _, _ in KINDS)
+    width = 2 * int(np.ceil((most + 2) / (2 * BINS)))
+    return np.arange(-1, most + width + 1, width)
 
 
 def distances(found: Histograms, layer: int = 0) -> go.Figure:
@@ -74,7 +75,7 @@ def distances(found: Histograms, layer: int = 0) -> go.Figure:
     figure = make_subplots(rows, columns, subplot_titles=titles, vertical_spacing=0.3 / rows, horizontal_spacing=0.1)
     for place, i in enumerate(layers):
         _panel(figure, found, i, place // columns + 1, place % columns + 1, is_first=place == 0)
-    figure.update_xaxes(title=_axis(found), rangemode="tozero", fixedrange=True)
+    figure.update_xaxes(title=_axis(found), fixedrange=True)
     figure.update_yaxes(title="% of pairs", rangemode="tozero", fixedrange=True)
     figure.update_layout(
         height=PANEL * rows + MARGIN,
@@ -88,10 +89,11 @@ def distances(found: Histograms, layer: int = 0) -> go.Figure:
 
 def _panel(figure: go.Figure, found: Histograms, layer: int, row: int, column: int, is_first: bool) -> None:
     bins = edges(found, layer)
-    centres = (bins[1:] + bins[:-1]) / 2
+    outer = np.concatenate([[2 * bins[0] - bins[1]], bins, [2 * bins[-1] - bins[-2]]])  # the line ends at zero
+    centres = (outer[1:] + outer[:-1]) / 2
     for name, field, colour, dash in KINDS:
         values = getattr(found, field)[layer]
-        shares = 100 * np.histogram(values, bins)[0] / len(values)
+        shares = 100 * np.pad(np.histogram(values, bins)[0], 1) / len(values)
         line = {"color": colour, "dash": dash, "width": 2.5, "shape": "hvh"}
         figure.add_scatter(
             x=centres,
@@ -108,6 +110,7 @@ def _panel(figure: go.Figure, found: Histograms, layer: int, row: int, column: i
             col=column,
         )
         median = float(np.median(values))
+        figure.update_xaxes(range=[bins[0], bins[-1]], row=row, col=column)
         figure.add_vline(median, line={"color": colour, "dash": dash, "width": 1.5}, row=row, col=column)  # type: ignore[arg-type]
 
 
@@ -118,14 +121,15 @@ def _axis(found: Histograms) -> str:
 def in_words(found: Histograms, layer: int = 0) -> str:
     """The medians of all drawn layers and what was measured."""
     ball = "‖δ‖∞" if found.query.norm == "linf" else "‖δ‖₂"
-    unit = "" if found.query.measure == "jaccard" else " units"
+    unit = ", in units" if found.query.measure == "hamming" else ""
     medians = "; ".join(
         f"layer {i + 1}: {np.median(found.within[i]):.3g} within a class, {np.median(found.between[i]):.3g} between "
         f"classes, {np.median(found.perturbed[i]):.3g} under δ"
         for i in shown(found, layer)
     )
     return (
-        f"Medians{unit and ', in units'} (vertical lines) – {medians}. Sampled: {len(found.within[0]):,} pairs within and "
-        f"{len(found.between[0]):,} between classes among {found.n_inputs} test inputs; {len(found.perturbed[0]):,} pairs "
-        f"x, x + δ from {found.n_perturbed} of them, {found.n_deltas} random δ each, uniform in {ball} ≤ {found.query.radius:g}."
+        f"Medians{unit} (vertical lines): {medians}. Sampled: {len(found.within[0]):,} pairs within and "
+        f"{len(found.between[0]):,} between classes among {found.n_inputs} test inputs; {len(found.perturbed[0]):,} "
+        f"pairs x, x + δ from {found.n_perturbed} of them, {found.n_deltas} random δ each, uniform in "
+        f"{ball} ≤ {found.query.radius:g} and clipped to the data box."
     )
