@@ -18,7 +18,7 @@ def address(view: str) -> str:
 
 
 def opens_by_click(page: Page, view: str) -> None:
-    page.locator('[data-testid="stTopNavLink"]').filter(has_text=view.capitalize()).click()
+    page.locator(f'[data-testid="stTopNavLink"][href$="{address(view)}"]').click()
     page.wait_for_url(f"**{address(view)}*")
     settle(page)
 
