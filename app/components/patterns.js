@@ -7,7 +7,7 @@
 const EVERY = 50; // ms between two reports while the hand moves
 const POLL = 300; // ms between an answer and the next question while training
 const LOST = 2000; // ms after which a question counts as lost
-const LARGEST_CELL = 40; // px
+const LARGEST_CELL = 40; // px; twice as much on a page that shows nothing else
 const TIDY = 0.65; // how much smaller cells may be for the sake of full lines
 const FAINTEST = 0.3; // how much of its colour the weakest winner has
 const REST = 350; // ms after the last key
@@ -16,7 +16,6 @@ const GLYPHS = { both: "■", first: "◤", second: "◢" };
 
 const clampTo = (v, low, high) => Math.min(Math.max(v, low), high);
 const product = (shape) => shape.reduce((a, b) => a * b, 1);
-const isDrawing = (name) => typeof name === "object" || name.startsWith("d");
 
 function parsed(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
@@ -214,12 +213,30 @@ function paintMap(context, d, gallery, points, side, c, left = 0, top = 0) {
   });
 }
 
+// How many units have the threshold's value, if some of them win and some lose.
+function tiesOf(layer) {
+  let threshold = Infinity;
+  for (let unit = 0; unit < layer.n; unit++) if (layer.won[0][unit]) threshold = Math.min(threshold, layer.y[0][unit]);
+  let losers = 0;
+  let all = 0;
+  for (let unit = 0; unit < layer.n; unit++) {
+    if (layer.y[0][unit] !== threshold) continue;
+    all += 1;
+    losers += 1 - layer.won[0][unit];
+  }
+  return losers ? [all, threshold] : [0, threshold];
+}
+
 function headingOf(layer, i) {
   const name = `Layer ${i + 1}`;
-  const total = layer.shape.length === 3 ? `${layer.shape.join(" × ")} = ${layer.n}` : `${layer.n}`;
-  if (layer.won.length < 2) return [name, `${layer.counts[0]} of ${total} ${layer.k ? "win" : "are positive"}`];
+  if (layer.won.length < 2) {
+    const total = layer.shape.length === 3 ? `${layer.shape.join(" × ")} = ${layer.n}` : `${layer.n}`;
+    const [tied, at] = layer.k ? tiesOf(layer) : [0];
+    const ties = tied ? ` · ${tied} tie at y = ${number(at)}: lower indices win` : "";
+    return [name, `${layer.counts[0]} of ${total} ${layer.k ? "win" : "are positive"}${ties}`];
+  }
   const [a, b] = layer.counts;
-  const wins = layer.k ? `${a} of ${total} win` : `${a} and ${b} of ${total} are positive`;
+  const wins = layer.k ? `${a} of ${layer.n} win` : `${a} and ${b} of ${layer.n} are positive`;
   return [name, `${wins} · ${layer.shared} for both · Hamming ${layer.hamming} · Jaccard ${fixed(layer.jaccard, 2)}`];
 }
 
@@ -312,7 +329,7 @@ export default mounted((root, send, first) => {
     if (state.compare !== "input") slot = 0;
     box.dataset.seq = d.seq;
     box.dataset.hamming = d.layers.map((layer) => layer.hamming).join(",");
-    box.dataset.winners = d.layers.map((layer) => layer.counts[0]).join(",");
+    box.dataset.pattern = d.layers.map((layer) => layer.won[0].reduce((key, won, unit) => (won ? (31 * key + unit + 1) | 0 : key), 7)).join(",");
     poll();
   }
 
@@ -348,7 +365,7 @@ export default mounted((root, send, first) => {
     const narrow = box.clientWidth < 640;
     const height = narrow ? clampTo(110 * views.length, 180, 420) : clampTo(window.innerHeight - (state.bare ? 180 : 265) - (state.compare === "delta" ? 40 : 0), 240, 1000) - 33 * views.length;
     const density = Math.min(window.devicePixelRatio || 1, 3);
-    const found = arrangements(views.map((v) => d.layers[v.i].shape), width, height, density);
+    const found = arrangements(views.map((v) => d.layers[v.i].shape), width, height, density, LARGEST_CELL * (state.bare ? 2 : 1));
     views.forEach((v, at) => {
       v.a = found[at];
       v.canvas.style.height = `${Math.ceil(v.a.height)}px`;
@@ -397,7 +414,8 @@ export default mounted((root, send, first) => {
 
   function points() {
     const all = d.inputs.map((_, i) => [...shownInput(i)]);
-    if (drag?.point && drag.slot === 0 && state.compare === "delta" && all[1]) return [all[0]]; // x + δ is not known yet
+    // δ stays, so x + δ moves along with x until the page knows better.
+    if (drag?.point && state.compare === "delta" && all[1]) all[1] = all[1].map((v, i) => clampTo(v + drag.point[i] - d.inputs[0].x[i], ...d.box));
     return all;
   }
 
@@ -494,7 +512,7 @@ export default mounted((root, send, first) => {
     const index = part("index");
     index.max = gallery ? gallery.labels.length - 1 : 0;
     const current = state[slot ? "x2" : "x"];
-    if (root.activeElement !== index) index.value = pixels[slot] || isDrawing(current) ? "" : current;
+    if (root.activeElement !== index) index.value = !pixels[slot] && /^\d+$/.test(current) ? current : "";
     const progress = part("progress");
     progress.classList.toggle("done", d.training.done);
     progress.firstElementChild.value = d.training.share;
