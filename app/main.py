@@ -29,6 +29,8 @@ VIEWS = (
     View("train", "Train", ":material/play_circle:", "t"),
     View("operator", "Operator", ":material/equalizer:", "o"),
     View("patterns", "Patterns", ":material/grid_view:", "p"),
+    View("line", "Line", ":material/show_chart:", "l"),
+    View("regions", "Regions", ":material/hexagon:", "r"),
 )
 
 st.set_page_config("k-winners-take-all", page_icon=f"{ROOT}/app/icon.svg", layout="wide")

@@ -1,0 +1,1086 @@
+// The exact regions of a network on a plane, two pictures side by side, with γ under the hand.
+//
+// data: bytes, see app/compute/region_answer.py; the pictures of many rungs of γ arrive in the background and stay here, so
+// that moving γ needs no server. Reports told: { state, seq, moving, key, have, setting } at most every 50 ms while the hand
+// moves, once at the end, and again and again while rungs are missing.
+
+const EVERY = 50; // ms between two reports while the hand moves
+const REST = 350; // ms after the last wheel or key
+const POLL = 300; // ms between an answer and the next question while training
+const LOST = 5000; // ms after which a question counts as lost
+const PER_SECOND = 9; // rungs, while γ plays
+const FAST = 8000; // polygons up to which the picture is drawn anew while it is moved; more are moved as an image
+const GENTLE = 1500; // ms before γ starts to play by itself
+const CLICK = 4; // px that a click may move
+const ZOOM = 1.35;
+const NARROWEST = 1e-9;
+const CLASSES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F3C8D", "#A5AA99", "#8C564B"];
+const LAYERS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#999999"];
+
+const clampTo = (v, low, high) => Math.min(Math.max(v, low), high);
+const thousands = (n) => n.toLocaleString("en-US");
+
+async function unzipped(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function headed(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  return { header: JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))), body: bytes.subarray(4 + length) };
+}
+
+// Hands out the arrays of a block one after another.
+function reader(body) {
+  let at = 0;
+  const take = (n) => body.slice(at, (at += n));
+  return { bytes: take, floats: (n) => new Float32Array(take(4 * n).buffer), words: (n) => new Uint16Array(take(2 * n).buffer) };
+}
+
+// One rung's picture: vertices in u, maps, areas, edge layers and patterns, as app/compute/region_block.py packs them.
+function picture(bytes) {
+  const { header, body } = headed(bytes);
+  const r = reader(body);
+  const { cells: n, vertices: v, outputs } = header;
+  const found = { ...header, n, points: r.floats(2 * v), maps: r.floats(3 * outputs * n), areas: r.floats(n), sides: r.words(n), edges: r.bytes(v), patterns: r.bytes(n * header.bits) };
+  found.offsets = new Uint32Array(n + 1);
+  for (let i = 0; i < n; i++) found.offsets[i + 1] = found.offsets[i] + found.sides[i];
+  found.looks = new Map();
+  return found;
+}
+
+// ----- colours
+
+// A fixed pseudo-random number in −1..1 for each unit and channel: similar winner sets get similar colours at every γ.
+function scattered(unit, channel) {
+  let h = Math.imul(unit + 1, 0x9e3779b1) ^ Math.imul(channel + 1, 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
+  h = Math.imul(h ^ (h >>> 12), 0x297a2d39);
+  return ((h ^ (h >>> 15)) >>> 0) / 2 ** 31 - 1;
+}
+
+function oklab(L, a, b) {
+  const [l, m, s] = [L + 0.3963 * a + 0.2158 * b, L - 0.1056 * a - 0.0639 * b, L - 0.0895 * a - 1.2915 * b].map((x) => x ** 3);
+  return [4.0767 * l - 3.3077 * m + 0.231 * s, -1.2684 * l + 2.6098 * m - 0.3413 * s, -0.0042 * l - 0.7034 * m + 1.7076 * s]
+    .map((x) => Math.round(255 * clampTo(x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055, 0, 1)));
+}
+
+// Three random projections of the winners, each of variance about one whatever γ is, as the axes of a perceptual colour space.
+function identityColours(p, sizes, dark) {
+  const tables = [];
+  let unit = 0;
+  for (const size of sizes) {
+    for (let first = 0; first < size; first += 8) {
+      const table = new Float32Array(4 * 256);
+      for (let byte = 0; byte < 256; byte++) {
+        for (let bit = 0; bit < 8 && first + bit < size; bit++) {
+          if (!(byte & (128 >> bit))) continue;
+          table[4 * byte + 3] += 1;
+          for (let c = 0; c < 3; c++) table[4 * byte + c] += scattered(unit + first + bit, c);
+        }
+      }
+      tables.push(table);
+    }
+    unit += size;
+  }
+  let mean = [0, 0, 0];
+  for (let j = 0; j < unit; j++) mean = mean.map((m, c) => m + scattered(j, c) / unit);
+  const colours = new Array(p.n);
+  for (let i = 0; i < p.n; i++) {
+    let [x, y, z, k] = [0, 0, 0, 0];
+    for (let b = 0; b < p.bits; b++) {
+      const at = 4 * p.patterns[i * p.bits + b];
+      const table = tables[b];
+      x += table[at]; y += table[at + 1]; z += table[at + 2]; k += table[at + 3];
+    }
+    const size = Math.sqrt(Math.max((k * (unit - k)) / unit / 3, 0.3));
+    const [u, v, w] = [x, y, z].map((value, c) => Math.tanh((0.9 * (value - k * mean[c])) / size));
+    colours[i] = `rgb(${oklab((dark ? 0.52 : 0.83) + (dark ? 0.09 : 0.07) * w, 0.125 * u, 0.125 * v).join()})`;
+  }
+  return colours;
+}
+
+const mapAt = (p, i, o, x, y) => {
+  const at = 3 * (i * p.outputs + o);
+  return p.maps[at] * x + p.maps[at + 1] * y + p.maps[at + 2];
+};
+
+function says(p, i, x, y) {
+  let best = 0;
+  for (let o = 1; o < p.outputs; o++) if (mapAt(p, i, o, x, y) > mapAt(p, i, best, x, y)) best = o;
+  return best;
+}
+
+const slope = (p, i, o, half) => Math.hypot(p.maps[3 * (i * p.outputs + o)], p.maps[3 * (i * p.outputs + o) + 1]) / half;
+
+function valueRange(p, logit) {
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 0; i < p.n; i++) {
+    for (let v = p.offsets[i]; v < p.offsets[i + 1]; v++) {
+      const f = mapAt(p, i, logit, p.points[2 * v], p.points[2 * v + 1]);
+      if (f < low) low = f;
+      if (f > high) high = f;
+    }
+  }
+  return [low, high];
+}
+
+// The part of a polygon [[x, y] …] where map · (x, y, 1) ≥ 0.
+function clippedTo(polygon, a, b, c) {
+  const out = [];
+  polygon.forEach(([x, y], i) => {
+    const [u, v] = polygon[(i + 1) % polygon.length];
+    const [here, there] = [a * x + b * y + c, a * u + b * v + c];
+    if (here >= 0) out.push([x, y]);
+    if ((here >= 0) !== (there >= 0)) {
+      const t = here / (here - there);
+      out.push([x + t * (u - x), y + t * (v - y)]);
+    }
+  });
+  return out;
+}
+
+const polygonOf = (p, i) => Array.from({ length: p.sides[i] }, (_, s) => [p.points[2 * (p.offsets[i] + s)], p.points[2 * (p.offsets[i] + s) + 1]]);
+
+// The classes of a region: f is affine there, so one class at all vertices is the class of all of it; else it is divided.
+function classParts(p) {
+  const parts = [];
+  for (let i = 0; i < p.n; i++) {
+    const polygon = polygonOf(p, i);
+    const found = [...new Set(polygon.map(([x, y]) => says(p, i, x, y)))];
+    if (found.length === 1) {
+      parts.push([found[0], polygon]);
+      continue;
+    }
+    for (let o = 0; o < p.outputs; o++) {
+      let part = polygon;
+      for (let q = 0; q < p.outputs && part.length; q++) {
+        if (q === o) continue;
+        const [a, b] = [3 * (i * p.outputs + o), 3 * (i * p.outputs + q)];
+        part = clippedTo(part, p.maps[a] - p.maps[b], p.maps[a + 1] - p.maps[b + 1], p.maps[a + 2] - p.maps[b + 2]);
+      }
+      if (part.length > 2) parts.push([o, part]);
+    }
+  }
+  return parts;
+}
+
+function cached(p, key, make) {
+  if (!p.looks.has(key)) p.looks.set(key, make());
+  return p.looks.get(key);
+}
+
+// ----- which region a point lies in
+
+function bucketsOf(p) {
+  return cached(p, "buckets", () => {
+    const side = clampTo(Math.round(Math.sqrt(p.n)), 1, 200);
+    const lists = Array.from({ length: side * side }, () => []);
+    const place = (x) => clampTo(Math.floor(((x + 1) / 2) * side), 0, side - 1);
+    for (let i = 0; i < p.n; i++) {
+      let [x0, x1, y0, y1] = [1, -1, 1, -1];
+      for (let v = p.offsets[i]; v < p.offsets[i + 1]; v++) {
+        const [x, y] = [p.points[2 * v], p.points[2 * v + 1]];
+        if (x < x0) x0 = x;
+        if (x > x1) x1 = x;
+        if (y < y0) y0 = y;
+        if (y > y1) y1 = y;
+      }
+      for (let r = place(y0); r <= place(y1); r++) for (let c = place(x0); c <= place(x1); c++) lists[r * side + c].push(i);
+    }
+    return { side, lists, place };
+  });
+}
+
+function regionAt(p, x, y) {
+  if (!(Math.abs(x) <= 1 && Math.abs(y) <= 1)) return -1;
+  const { side, lists, place } = bucketsOf(p);
+  let [best, least] = [-1, -1e-6];
+  for (const i of lists[place(y) * side + place(x)]) {
+    let inside = Infinity;
+    for (let s = 0; s < p.sides[i]; s++) {
+      const a = 2 * (p.offsets[i] + s);
+      const b = 2 * (p.offsets[i] + ((s + 1) % p.sides[i]));
+      const [dx, dy] = [p.points[b] - p.points[a], p.points[b + 1] - p.points[a + 1]];
+      const length = Math.hypot(dx, dy);
+      if (length) inside = Math.min(inside, (dx * (y - p.points[a + 1]) - dy * (x - p.points[a])) / length);
+    }
+    if (inside > least) [best, least] = [i, inside];
+  }
+  return best;
+}
+
+// ----- windows of the plane: x, y, half in shares of the home square
+
+const windowOf = (text) => {
+  const [x, y, half] = text ? text.split(",").map(Number) : [0, 0, 1];
+  return { x, y, half };
+};
+const windowText = (w) => (w.half === 1 ? "" : [w.x, w.y, w.half].map((v) => String(+v.toPrecision(10))).join());
+const inHome = (x, y, half) => {
+  const h = clampTo(half, NARROWEST, 1);
+  return { x: clampTo(x, h - 1, 1 - h), y: clampTo(y, h - 1, 1 - h), half: h };
+};
+const sameWindow = (a, b) => Math.abs(a.x - b.x) + Math.abs(a.y - b.y) + Math.abs(a.half - b.half) < 1e-8 * a.half;
+
+// ----- drawing
+
+// Fill all regions and draw their edges. `to` maps u to pixels: x → ox + s x, y → oy − s y.
+function paintPicture(g, p, to, look) {
+  const { s, ox, oy } = to;
+  const { points, offsets } = p;
+  const path = (i) => {
+    g.beginPath();
+    for (let v = offsets[i]; v < offsets[i + 1]; v++) g.lineTo(ox + s * points[2 * v], oy - s * points[2 * v + 1]);
+  };
+  if (look.mode === "class") {
+    for (const [o, polygon] of cached(p, "class", () => classParts(p))) {
+      g.beginPath();
+      for (const [x, y] of polygon) g.lineTo(ox + s * x, oy - s * y);
+      g.fillStyle = look.classes[o % look.classes.length];
+      g.fill();
+    }
+  } else if (look.mode !== "layer") {
+    const colours = look.colours(p);
+    for (let i = 0; i < p.n; i++) {
+      path(i);
+      g.fillStyle = colours ? colours[i] : look.shade(g, p, i, to);
+      g.fill();
+    }
+  }
+  paintEdges(g, p, to, look);
+}
+
+function paintEdges(g, p, { s, ox, oy }, look) {
+  const { points, offsets, edges, sides } = p;
+  const thin = clampTo(Math.sqrt(1200 / Math.max(p.n, 1)), 0.3, 1);
+  const layers = cached(p, "layers", () => Math.max(1, ...new Set(edges.map((e) => e & 0x7f))));
+  g.lineCap = "round";
+  for (let layer = layers; layer >= 1; layer--) {
+    g.beginPath();
+    for (let i = 0; i < p.n; i++) {
+      for (let k = 0; k < sides[i]; k++) {
+        const a = offsets[i] + k;
+        if (edges[a] !== layer) continue;
+        const b = offsets[i] + ((k + 1) % sides[i]);
+        g.moveTo(ox + s * points[2 * a], oy - s * points[2 * a + 1]);
+        g.lineTo(ox + s * points[2 * b], oy - s * points[2 * b + 1]);
+      }
+    }
+    g.lineWidth = Math.max(0.35, ((look.mode === "layer" ? 3 : 2.2) * thin) / Math.sqrt(layer));
+    g.strokeStyle = look.mode === "layer" ? LAYERS[(layer - 1) % LAYERS.length] : look.ink;
+    g.globalAlpha = look.mode === "layer" ? 1 : 0.8;
+    g.stroke();
+  }
+  g.globalAlpha = 1;
+}
+
+export default mounted((root, send) => {
+  const part = (name) => root.querySelector(`.${name}`);
+  const box = part("regions");
+  const stages = [...root.querySelectorAll("figure canvas")];
+  const captions = [...root.querySelectorAll("figcaption")];
+  let d = null; // the last answer
+  let setting = null; // what stays while γ and window move: points, or the images of the plane
+  let state = null; // what the hand wants
+  let pictures = new Map(); // rung → picture, of d.key
+  let at = { x: 0, y: 0, half: 1 }; // the window that these pictures show
+  let view = { ...at }; // the window that the hand wants
+  let shown = [null, null]; // what the canvases show
+  let bitmaps = [null, null];
+  let sent = 0;
+  let usual = true; // γ follows the shared control until the hand moves it
+  let playing = 0; // +1, −1 or 0
+  let playAt = 0;
+  let asked = 0;
+  let timer = 0;
+  let resting = 0;
+  let hover = null; // { slot, x, y } in home coordinates
+  let pinned = null;
+  let hand = null; // pointers on a canvas
+  let colours = theme(root);
+  let arriving = Promise.resolve();
+  let gentle = !reducedMotion();
+  let spoken = "";
+
+  // ----- talking with the page
+
+  function tell(moving, poll = false) {
+    if (!state) return;
+    if (!poll) sent += 1;
+    asked = performance.now();
+    const told = { ...state, rung: usual ? 0 : state.rung, window: windowText(view) };
+    send("told", { state: told, seq: sent, moving, key: d?.key ?? "", have: [...pictures.keys()], setting: setting?.name ?? "", nonce: Math.random() });
+  }
+  const tellSoon = throttled((moving) => tell(moving), EVERY);
+  function moved(moving = false) {
+    gentle = false;
+    tellSoon(moving);
+    if (!moving) tellSoon.flush();
+  }
+  function rested() {
+    clearTimeout(resting);
+    resting = setTimeout(() => moved(false), REST);
+  }
+
+  function poll() {
+    clearTimeout(timer);
+    if (!d || (d.done && pictures.size >= d.rungs.length) || d.error) return;
+    timer = setTimeout(() => {
+      if (!document.hidden && !(asked && performance.now() - asked < LOST)) tell(true, true);
+      poll();
+    }, d.done ? 40 : POLL);
+  }
+
+  async function receive(bytes) {
+    const { header, body } = headed(bytes);
+    const r = reader(body);
+    const next = header.setting ? readSetting(header.setting, r, header.setting_bytes, body) : setting;
+    const r2 = reader(body.subarray(header.setting_bytes));
+    const found = await Promise.all(header.blocks.map(async ([rung, size]) => [rung, picture(await unzipped(r2.bytes(size)))]));
+    asked = 0;
+    if (header.key !== d?.key) {
+      if (!found.length && header.done) return tell(true, true); // an answer to what this page no longer holds
+      pictures = new Map();
+      bitmaps = [null, null];
+    }
+    found.forEach(([rung, p]) => pictures.set(rung, p));
+    const other = setting?.name !== next?.name;
+    setting = next;
+    d = header;
+    if (!state || header.seq >= sent || other) {
+      if (!hand && !resting) {
+        const rung = state && !playing && usual === header.state.usual ? header.state.rung : playing ? state.rung : header.state.rung;
+        state = { ...header.state, rung };
+        usual = header.state.usual && !playing;
+        view = windowOf(header.state.window);
+      }
+      sent = Math.max(sent, header.seq);
+    }
+    at = windowOf(header.state.window);
+    if (other) hover = pinned = null;
+    if (pinned && pinned.key !== d.key) pinned = { ...pinned, key: d.key };
+    look();
+    draw();
+    poll();
+    if (gentle && d.done && pictures.size >= d.rungs.length && usual && header.state.window === "") {
+      gentle = false;
+      setTimeout(() => usual && !document.hidden && !hover && play(), GENTLE);
+    }
+    return undefined;
+  }
+
+  function readSetting(s, r) {
+    const points = s.planar ? r.floats(2 * s.points) : null;
+    const labels = s.planar ? r.bytes(s.points) : null;
+    const size = s.picture ? s.picture.reduce((a, b) => a * b, 1) : 0;
+    const columns = s.picture ? [0, 1, 2].map(() => r.floats(size)) : null;
+    return { ...s, points, labels, columns, tests: r.bytes(s.tests) };
+  }
+
+  // ----- γ
+
+  const rungs = () => d.rungs.length - 1;
+  const isHere = (rung) => pictures.has(rung);
+  function nearestHere(rung) {
+    let best = null;
+    for (const i of pictures.keys()) if (i && (best === null || Math.abs(i - rung) < Math.abs(best - rung))) best = i;
+    return best;
+  }
+
+  function toRung(rung, moving = true) {
+    state.rung = clampTo(rung, 1, rungs());
+    usual = false;
+    gentle = false;
+    draw();
+    if (!isHere(state.rung)) moved(moving);
+    if (!playing) rested();
+  }
+
+  function play() {
+    if (!d) return;
+    playing = state.rung >= rungs() ? -1 : 1;
+    playAt = state.rung;
+    usual = false;
+    clock.start();
+    look();
+  }
+  function halt() {
+    if (!playing) return;
+    playing = 0;
+    look();
+    rested();
+  }
+  const clock = frames((seconds) => {
+    if (!playing || !d) return false;
+    const next = playAt + playing * PER_SECOND * seconds;
+    if (!isHere(clampTo(Math.round(next), 1, rungs()))) { // wait for it
+      if (!asked) tell(true, true);
+      return true;
+    }
+    playAt = next;
+    if (playAt >= rungs()) playing = -1;
+    if (playAt <= 1 && playing < 0) { state.rung = 1; draw(); halt(); return false; }
+    const rung = clampTo(Math.round(playAt), 1, rungs());
+    if (rung !== state.rung) {
+      state.rung = rung;
+      draw();
+    }
+    return true;
+  });
+
+  function gammaText(rung) {
+    const [gamma, winners] = d.rungs[rung];
+    const same = winners.every((k, l) => k === winners[0] && d.sizes[l] === d.sizes[0]);
+    return [`γ = ${fixed(gamma, 3)}`, same ? `k = ${winners[0]} of ${d.sizes[0]}` : `k = ${winners.join(", ")} of ${d.sizes.join(", ")}`];
+  }
+
+  // ----- what is chosen
+
+  function look() {
+    if (!state) return;
+    box.className = ["kwta regions", state.beside, setting.planar ? "planar" : "", state.bare ? "bare" : "", view.half < 1 ? "zoomed" : "", ["gradient", "value"].includes(state.colour) ? "valued" : ""].join(" ");
+    for (const button of root.querySelectorAll(".choice[data-key] button")) button.setAttribute("aria-pressed", String(button.dataset.value === state[button.parentElement.dataset.key]));
+    const logits = root.querySelector("select[data-key=logit]");
+    if (logits.options.length !== setting.classes.length) logits.replaceChildren(...setting.classes.map((name, i) => new Option(name, i)));
+    for (const select of root.querySelectorAll("select[data-key]")) if (root.activeElement !== select) select.value = String(state[select.dataset.key]);
+    part("points").checked = Boolean(Number(state.points));
+    part("clip").checked = state.clip === "box";
+    const three = part("three");
+    if (root.activeElement !== three) three.value = state.plane === "random" ? state.three.split(",")[0] : state.three;
+    for (const [name, value] of [["rung", state.rung], ["other", state.other]]) {
+      const slider = part(name);
+      slider.max = String(rungs());
+      slider.value = String(value);
+      slider.setAttribute("aria-valuetext", gammaText(value).join(", "));
+    }
+    const playButton = part("play");
+    playButton.querySelector("path").setAttribute("d", playing ? "M3 2h4v12H3zM9 2h4v12H9z" : "M3 2l11 6-11 6z");
+    playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
+    const progress = part("progress");
+    progress.classList.toggle("done", d.training.done);
+    progress.firstElementChild.value = d.training.share;
+    progress.lastElementChild.textContent = d.training.words;
+    fit();
+  }
+
+  // The largest pictures that leave the rest in the window: numbers and chart at their right, or beneath.
+  function fit() {
+    const width = box.clientWidth;
+    if (!width) return;
+    const narrow = width < 640;
+    const n = state.beside === "alone" ? 1 : 2;
+    const top = Math.max(0, Math.min(box.getBoundingClientRect().top + window.scrollY, 160));
+    const rest = window.innerHeight - top - (state.bare ? 105 : 155);
+    const beneath = Math.min((width - 12 * (n - 1)) / n, rest - 128);
+    const beside = Math.min((width - 12 * (n - 1) - 250) / n, rest);
+    const wide = !narrow && beside > beneath;
+    const side = Math.floor(narrow ? (width - 12 * (n - 1)) / (width < 430 ? 1 : n) : clampTo(Math.max(beside, beneath), 200, 1200));
+    part("body").classList.toggle("wide", wide);
+    part("pictures").style.flexDirection = narrow && width < 430 ? "column" : "row";
+    for (const figure of root.querySelectorAll("figure")) figure.style.flex = `0 0 ${side}px`, (figure.style.width = `${side}px`);
+    part("chart").style.height = wide ? `${clampTo(rest * 0.42, 120, 230)}px` : "118px";
+  }
+
+  // ----- the pictures
+
+  const slots = () => [state.rung, state.beside === "relu" ? 0 : state.beside === "gamma" ? state.other : null];
+
+  function lookOf() {
+    const ink = colours.dark ? "#0b0d0f" : "#22272c";
+    const { colour: mode, logit } = state;
+    const base = { mode, ink, classes: CLASSES, colours: () => null };
+    const both = shown.filter(Boolean);
+    if (mode === "identity") return { ...base, colours: (p) => cached(p, `identity ${colours.dark}`, () => identityColours(p, d.sizes, colours.dark)) };
+    if (mode === "gradient") {
+      const most = Math.max(1e-300, ...both.map((p) => cached(p, `slope ${logit}`, () => { let m = 0; for (let i = 0; i < p.n; i++) m = Math.max(m, slope(p, i, logit, d.square[2])); return m; })));
+      return { ...base, range: [0, most], colours: (p) => Array.from({ length: p.n }, (_, i) => viridis(slope(p, i, logit, d.square[2]) / most)) };
+    }
+    if (mode === "value") {
+      const ranges = both.map((p) => cached(p, `range ${logit}`, () => valueRange(p, logit)));
+      const [low, high] = [Math.min(...ranges.map((r) => r[0])), Math.max(...ranges.map((r) => r[1]))];
+      const wide = Math.max(high - low, 1e-300);
+      return { ...base, range: [low, high], shade: (g, p, i, to) => shade(g, p, i, to, logit, low, wide) };
+    }
+    return base;
+  }
+
+  // f is affine on a region, so its colours there are one linear gradient, exactly (viridis has nine stops).
+  function shade(g, p, i, { s, ox, oy }, logit, low, wide) {
+    const m = 3 * (i * p.outputs + logit);
+    const [a, b, c] = [p.maps[m], p.maps[m + 1], p.maps[m + 2]];
+    const steep = a * a + b * b;
+    let [least, most] = [Infinity, -Infinity];
+    for (let v = p.offsets[i]; v < p.offsets[i + 1]; v++) {
+      const f = a * p.points[2 * v] + b * p.points[2 * v + 1] + c;
+      least = Math.min(least, f);
+      most = Math.max(most, f);
+    }
+    const [t0, t1] = [(least - low) / wide, (most - low) / wide];
+    if (t1 - t0 < 0.01 || p.n > FAST || !steep) return viridis((t0 + t1) / 2);
+    const v = p.offsets[i];
+    const [x, y] = [p.points[2 * v], p.points[2 * v + 1]];
+    const f = a * x + b * y + c;
+    const place = (value) => [ox + s * (x + ((value - f) * a) / steep), oy - s * (y + ((value - f) * b) / steep)];
+    const gradient = g.createLinearGradient(...place(least), ...place(most));
+    gradient.addColorStop(0, viridis(t0));
+    for (let stop = Math.floor(8 * t0) + 1; stop < 8 * t1; stop++) gradient.addColorStop(clampTo((stop / 8 - t0) / (t1 - t0), 0, 1), viridis(stop / 8));
+    gradient.addColorStop(1, viridis(t1));
+    return gradient;
+  }
+
+  // From home coordinates to pixels, and of u of the pictures at hand.
+  function transform(side) {
+    const s = (side / 2 / view.half) * at.half;
+    return { s, ox: side / 2 + ((at.x - view.x) / view.half) * (side / 2), oy: side / 2 - ((at.y - view.y) / view.half) * (side / 2) };
+  }
+  const toPixels = (x, y, side) => [side / 2 + ((x - view.x) / view.half) * (side / 2), side / 2 - ((y - view.y) / view.half) * (side / 2)];
+  const fromPixels = (px, py, side) => [view.x + ((2 * px) / side - 1) * view.half, view.y + (1 - (2 * py) / side) * view.half];
+
+  function paintSlot(g, slot, side) {
+    const p = shown[slot];
+    g.fillStyle = colours.panel;
+    g.fillRect(0, 0, side, side);
+    if (!p) return;
+    const look = lookOf();
+    if (p.n > FAST) paintBitmap(g, slot, p, side, look);
+    else paintPicture(g, p, transform(side), look);
+    paintOver(canvasSurface(g, colours.font), slot, side, look);
+  }
+
+  // Very many polygons are drawn once, and then moved as an image until the exact ones of the new window are there.
+  function paintBitmap(g, slot, p, side, look) {
+    const density = Math.min(window.devicePixelRatio || 1, 3);
+    const name = [d.key, p.rung, state.colour, state.logit, side, density, colours.dark].join();
+    if (bitmaps[slot]?.name !== name) {
+      const canvas = new OffscreenCanvas(Math.round(side * density), Math.round(side * density));
+      const own = canvas.getContext("2d");
+      own.scale(density, density);
+      paintPicture(own, p, { s: side / 2, ox: side / 2, oy: side / 2 }, look);
+      bitmaps[slot] = { name, canvas };
+    }
+    const { s, ox, oy } = transform(side);
+    g.drawImage(bitmaps[slot].canvas, ox - s, oy - s, 2 * s, 2 * s);
+  }
+
+  function paintOver(s, slot, side, look) {
+    const p = shown[slot];
+    if (setting.planar && Number(state.points)) paintPoints(s, side);
+    paintInputs(s, slot, side);
+    for (const spot of [pinned, hover]) {
+      if (!spot) continue;
+      const i = regionUnder(slot, spot);
+      const to = transform(side);
+      if (i >= 0) {
+        const outline = polygonOf(p, i).map(([x, y]) => [to.ox + to.s * x, to.oy - to.s * y]);
+        s.polygon(outline, { stroke: "#ffffff", width: 5 });
+        s.polygon(outline, { stroke: "#000000", width: 2 });
+      }
+      if (slot !== spot.slot || spot === pinned) {
+        const [x, y] = toPixels(spot.x, spot.y, side);
+        for (const [stroke, width] of [["#ffffff", 4], ["#000000", 1.6]]) {
+          s.line(x - 9, y, x + 9, y, { stroke, width });
+          s.line(x, y - 9, x, y + 9, { stroke, width });
+        }
+      }
+    }
+    if (look.range) paintScale(s, side, look);
+    if (state.colour === "class") paintLegend(s, side, CLASSES, setting.classes.map(String), "");
+    if (state.colour === "layer") paintLegend(s, side, LAYERS, d.sizes.map((_, l) => `layer ${l + 1}`), "");
+  }
+
+  function paintPoints(s, side) {
+    for (let i = 0; i < setting.labels.length; i++) {
+      const [x, y] = toPixels(setting.points[2 * i], setting.points[2 * i + 1], side);
+      if (x < -5 || y < -5 || x > side + 5 || y > side + 5) continue;
+      if (setting.labels[i] % 2) s.rect(x - 3, y - 3, 6, 6, { fill: "#ffffff", stroke: "#000000" });
+      else s.circle(x, y, 3, { fill: "#000000", stroke: "#ffffff" });
+    }
+  }
+
+  // The inputs that the plane passes through: a dot, and the picture beside it.
+  function paintInputs(s, slot, side) {
+    const size = side < 300 ? 30 : 42;
+    setting.inputs.forEach(({ label, index, u }) => {
+      const [x, y] = toPixels(...u, side);
+      if (x < 0 || y < 0 || x > side || y > side) return;
+      const left = x > side - size - 14 ? x - size - 8 : x + 8;
+      const top = clampTo(y - size / 2, 2, side - size - 16);
+      if (view.half > 0.2) {
+        paintThumb(slot, left, top, size, ...u);
+        s.rect(left, top, size, size, { stroke: "#ffffff", width: 1.5 });
+        s.rect(left - 1, top + size, size + 2, 15, { fill: "#000000" });
+        s.text(left + size / 2, top + size + 8, `${setting.classes[label]} · №${index}`, { size: 11, fill: "#ffffff", align: "middle" });
+      }
+      s.circle(x, y, 5, { fill: "#000000", stroke: "#ffffff", width: 2 });
+    });
+  }
+
+  function imageAt(x, y) {
+    const [c, h, w] = setting.picture;
+    const [o, a, b] = setting.columns;
+    const [low, high] = setting.box;
+    const image = new ImageData(w, h);
+    for (let p = 0; p < h * w; p++) {
+      for (let channel = 0; channel < 3; channel++) {
+        const q = p + (c === 3 ? channel : 0) * h * w;
+        image.data[4 * p + channel] = (255 * (o[q] + x * a[q] + y * b[q] - low)) / (high - low);
+      }
+      image.data[4 * p + 3] = 255;
+    }
+    const canvas = new OffscreenCanvas(w, h);
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    return canvas;
+  }
+
+  let target = null; // the 2-D context that is painted on
+  function paintThumb(slot, left, top, size, x, y) {
+    if (!target) return;
+    target.imageSmoothingEnabled = false;
+    target.drawImage(imageAt(x, y), left, top, size, size);
+  }
+
+  function paintScale(s, side, look) {
+    const [width, x, y] = [Math.min(150, side * 0.4), 10, side - 22];
+    s.rect(x - 5, y - 20, width + 10, 38, { fill: colours.background, alpha: 0.85, radius: 4 });
+    for (let i = 0; i < 40; i++) s.rect(x + (i * width) / 40, y, width / 40 + 0.6, 9, { fill: viridis(i / 39) });
+    const name = state.colour === "value" ? `f, logit ${setting.classes[state.logit]}` : `|∇f|, logit ${setting.classes[state.logit]}`;
+    s.text(x, y - 9, number(look.range[0], 2), { size: 12, fill: colours.text });
+    s.text(x + width / 2, y - 9, name, { size: 12, fill: colours.text, align: "middle" });
+    s.text(x + width, y - 9, number(look.range[1], 2), { size: 12, fill: colours.text, align: "end" });
+  }
+
+  function paintLegend(s, side, tones, names) {
+    let x = 8;
+    const wide = names.map((name) => s.measure(name, { size: 13 }) + 24);
+    s.rect(4, side - 26, Math.min(side - 8, wide.reduce((a, b) => a + b, 4)), 22, { fill: colours.background, alpha: 0.88, radius: 4 });
+    names.forEach((name, i) => {
+      s.rect(x, side - 20, 11, 11, { fill: tones[i % tones.length], stroke: colours.text });
+      s.text(x + 15, side - 14, name, { size: 13, fill: colours.text });
+      x += wide[i];
+    });
+  }
+
+  function regionUnder(slot, spot) {
+    const p = shown[slot];
+    return p && spot ? regionAt(p, (spot.x - at.x) / at.half, (spot.y - at.y) / at.half) : -1;
+  }
+
+  const fits = stages.map((canvas, slot) =>
+    fitted(canvas, (context, side) => {
+      if (!state || (slot && state.beside === "alone")) return;
+      target = context;
+      paintSlot(context, slot, side);
+    }),
+  );
+
+  function draw() {
+    if (!d || !setting) return;
+    const start = performance.now();
+    slots().forEach((rung, slot) => {
+      if (rung === null) shown[slot] = null;
+      else if (isHere(rung)) shown[slot] = pictures.get(rung);
+      else if (slot === 0 && nearestHere(rung) !== null) shown[slot] = pictures.get(nearestHere(rung));
+    });
+    fits.forEach((f) => f.redraw());
+    marks.redraw();
+    chart.redraw();
+    words();
+    box.dataset.ms = (performance.now() - start).toFixed(2);
+  }
+
+  // ----- γ's rungs and the counts
+
+  const marks = fitted(part("marks"), (g, width, height) => {
+    if (!d) return;
+    const [left, right] = [8, width - 8]; // where the middle of the slider's thumb can be
+    const step = (right - left) / Math.max(rungs() - 1, 1);
+    for (let i = 1; i <= rungs(); i++) {
+      const x = left + (i - 1) * step;
+      g.fillStyle = isHere(i) ? colours.primary : colours.border;
+      const tall = isHere(i) ? height : 3;
+      g.fillRect(x - Math.min(step * 0.35, 2), height - tall, Math.min(step * 0.7, 4), tall);
+    }
+  });
+
+  const chart = fitted(part("chart"), (g, width, height) => {
+    if (d) paintChart(canvasSurface(g, colours.font), width, height);
+  });
+
+  function places(width, height) {
+    const counts = new Map(d.counts);
+    const most = Math.max(1, ...counts.values());
+    const [left, right, top, bottom] = [46, width - 8, 12, height - 24];
+    const first = d.rungs[1]?.[0] ?? 0;
+    return {
+      counts, most, left, right, top, bottom,
+      x: (gamma) => left + ((gamma - first) / Math.max(1 - first, 1e-9)) * (right - left),
+      y: (n) => bottom - (n / most) * (bottom - top),
+    };
+  }
+
+  function paintChart(s, width, height) {
+    const { counts, most, left, right, top, bottom, x, y } = places(width, height);
+    const ink = { fill: colours.text, size: 13 };
+    s.line(left, bottom, right, bottom, { stroke: colours.border });
+    for (const share of [0, 0.5, 1]) {
+      const n = share * most;
+      s.line(left, y(n), right, y(n), { stroke: colours.border, alpha: 0.6 });
+      s.text(left - 6, y(n), n >= 10_000 ? `${fixed(n / 1000, 1)}k` : thousands(Math.round(n)), { ...ink, align: "end" });
+    }
+    for (const gamma of [0.25, 0.5, 0.75, 1]) s.text(x(gamma), height - 11, fixed(gamma, 2), { ...ink, align: gamma === 1 ? "end" : "middle" });
+    s.text(left + 2, height - 11, "γ", { ...ink, italic: true });
+    const relu = counts.get(0);
+    if (relu !== undefined) {
+      s.line(left, y(relu), right, y(relu), { stroke: colours.positive, width: 2, dash: [7, 4] });
+      s.text(right, y(relu) + (y(relu) > top + 14 ? -9 : 10), `ReLU ${thousands(relu)}`, { ...ink, align: "end", fill: colours.text, weight: 600 });
+    }
+    const wide = clampTo(((right - left) / rungs()) * 0.75, 1, 9);
+    for (const [rung, n] of counts) {
+      if (!rung) continue;
+      const now = rung === state.rung;
+      s.rect(x(d.rungs[rung][0]) - wide / 2, y(n), wide, bottom - y(n), { fill: now ? colours.positive : colours.primary, alpha: now ? 1 : 0.75 });
+    }
+    const n = counts.get(state.rung);
+    const xNow = x(d.rungs[state.rung][0]);
+    s.line(xNow, bottom, xNow, bottom + 6, { stroke: colours.positive, width: 3 });
+    if (n !== undefined) s.text(clampTo(xNow, left + 26, right - 26), Math.max(y(n) - 9, top - 3), thousands(n), { ...ink, align: "middle", weight: 700 });
+    s.text(left + 4, top - 4, "regions, exact", { ...ink, alpha: 0.8 });
+  }
+
+  // ----- the words
+
+  function set(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  function domainText() {
+    const [x, y, half] = d.square;
+    if (!setting.planar) return `on a square of side ${number(2 * half, 3)}`;
+    const range = (c) => `[${number(c - half)}, ${number(c + half)}]`;
+    return x === y ? `on ${range(x)}²` : `on ${range(x)} × ${range(y)}`;
+  }
+
+  function caption(slot) {
+    const p = shown[slot];
+    const rung = slots()[slot];
+    if (!p) return ["", ""];
+    const name = rung === 0 ? "ReLU" : `k-WTA, γ = ${fixed(d.rungs[rung][0], 3)}`;
+    if (p.rung !== rung) return [`${name}: being computed …`, "shown meanwhile: the nearest rung"];
+    const n = `${thousands(p.n)} ${p.n === 1 ? "region" : "regions"}`;
+    if (!p.complete) return [`${name}: over ${n}`, `limit reached: ${fixed(100 * p.covered, 1)} % of the area is shown. Zoom in for all of it`];
+    return [`${name}: ${n}, exact`, `merged: ${thousands(p.pieces)} pieces · a 256² grid meets ${thousands(p.sampled)} (lower bound)`];
+  }
+
+  function words() {
+    captions.forEach((element, slot) => {
+      const [main, more] = caption(slot);
+      set(element.children[0], main);
+      set(element.children[1], more);
+      stages[slot].setAttribute("aria-label", `${main}, ${domainText()}. ${more}`);
+    });
+    const [gamma, k] = gammaText(state.rung);
+    set(part("gamma"), box.clientWidth < 640 ? gamma : `${gamma}, ${k.length > 16 ? `k = ${d.rungs[state.rung][1][0]}, …` : k}`);
+    part("gamma").title = k;
+    for (const name of ["rung", "other"]) {
+      const slider = part(name);
+      if (Number(slider.value) !== state[name]) slider.value = String(state[name]);
+      slider.setAttribute("aria-valuetext", gammaText(state[name]).join(", "));
+    }
+    part("chart").setAttribute("aria-label", `Regions against γ: ${d.counts.length} of ${d.rungs.length} counts`);
+    info();
+    Object.assign(box.dataset, { rung: state.rung, cells: shown[0]?.rung === state.rung ? shown[0].n : "", twin: shown[1]?.n ?? "", here: pictures.size, all: d.rungs.length, window: windowText(at), playing: String(Boolean(playing)) });
+    if (!playing && !hand) speak(caption(0)[0] + (shown[1] ? `; ${caption(1)[0]}` : ""));
+  }
+
+  const speak = throttled((text) => {
+    if (text !== spoken) set(part("spoken"), (spoken = text));
+  }, 1500);
+
+  function info() {
+    const spot = hover ?? pinned;
+    const slot = spot?.slot ?? 0;
+    const i = spot ? regionUnder(slot, spot) : -1;
+    const p = shown[slot];
+    box.dataset.region = i;
+    if (i < 0) {
+      set(part("about"), d.error ? `${d.error}` : `${domainText()}${setting.planar ? "" : `, ${state.plane === "images" ? "through the three inputs" : "random directions"}`}. Point at a region; click pins it, the wheel zooms.`);
+      set(part("map"), "");
+      strips.redraw();
+      thumb.redraw();
+      return;
+    }
+    const [x, y] = [(spot.x - at.x) / at.half, (spot.y - at.y) / at.half];
+    const area = p.areas[i] * d.square[2] ** 2;
+    const o = says(p, i, x, y);
+    const other = shown[1 - slot] ? regionUnder(1 - slot, spot) : -1;
+    const twin = other >= 0 ? `; ${slot ? "left" : "right"}: ${other}` : "";
+    set(part("about"), `Region ${i} of ${thousands(p.n)}${pinned && !hover ? ", pinned" : ""}: area ${number(area)}, ${p.sides[i]} sides; class ${setting.classes[o]}, |∇| = ${number(slope(p, i, o, d.square[2]))}${twin}`);
+    set(part("map"), `f(t) = ${mapText(p, i, o)}  at t = (${tOf(spot).join(", ")})`);
+    strips.redraw();
+    thumb.redraw();
+  }
+
+  const tOf = (spot) => {
+    const [cx, cy, half] = setting.home;
+    const digits = clampTo(2 - Math.floor(Math.log10(view.half)), 2, 12);
+    return [fixed(cx + half * spot.x, digits), fixed(cy + half * spot.y, digits)];
+  };
+
+  // Of the logit that is the largest under the cursor, in t.
+  function mapText(p, i, o) {
+    const m = 3 * (i * p.outputs + o);
+    const [cx, cy, half] = d.square;
+    const [a, b] = [p.maps[m] / half, p.maps[m + 1] / half];
+    const c = p.maps[m + 2] - a * cx - b * cy;
+    const signed = (v, text) => `${v < 0 ? "−" : "+"} ${number(Math.abs(v))}${text}`;
+    return `${number(a)} t₁ ${signed(b, " t₂")} ${signed(c, "")}`;
+  }
+
+  const strips = fitted(part("strips"), (g, width) => {
+    const canvas = part("strips");
+    const spot = hover ?? pinned;
+    const slot = spot?.slot ?? 0;
+    const i = d && spot ? regionUnder(slot, spot) : -1;
+    const high = d ? d.sizes.length * 13 : 13;
+    if (canvas.style.height !== `${high}px`) canvas.style.height = `${high}px`;
+    if (i < 0) return;
+    const p = shown[slot];
+    let start = 0;
+    d.sizes.forEach((n, l) => {
+      const cell = Math.min((width - 62) / n, 9);
+      let won = 0;
+      for (let j = 0; j < n; j++) {
+        const on = p.patterns[i * p.bits + start + (j >> 3)] & (128 >> (j & 7));
+        if (on) won += 1;
+        g.fillStyle = on ? colours.text : colours.panel;
+        g.fillRect(j * cell, l * 13 + (on ? 0 : 3), Math.max(cell - (cell > 3 ? 1 : 0), 0.5), on ? 11 : 5);
+      }
+      canvasSurface(g, colours.font).text(n * cell + 6, l * 13 + 6, `${won} of ${n}`, { size: 12, fill: colours.text });
+      start += (n + 7) >> 3;
+    });
+  });
+
+  const thumb = fitted(part("thumb"), (g, width, height) => {
+    const spot = hover ?? pinned;
+    if (!d || !setting?.picture || !spot) return;
+    g.imageSmoothingEnabled = false;
+    g.drawImage(imageAt(spot.x, spot.y), 0, 0, width, height);
+  });
+
+  // ----- the hand
+
+  function zoomed(factor, x, y, moving = true) {
+    const half = clampTo(view.half / factor, NARROWEST, 1);
+    const f = half / view.half;
+    view = inHome(x + (view.x - x) * f, y + (view.y - y) * f, half);
+    box.classList.toggle("zoomed", view.half < 1);
+    draw();
+    moved(moving);
+    rested();
+  }
+
+  function spotOf(event, slot) {
+    const area = stages[slot].getBoundingClientRect();
+    const [x, y] = fromPixels(event.clientX - area.left, event.clientY - area.top, area.width);
+    return { slot, x, y };
+  }
+
+  let pending = 0;
+  function hovered() {
+    pending = 0;
+    fits.forEach((f) => f.redraw());
+    info();
+  }
+
+  stages.forEach((canvas, slot) => {
+    canvas.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      halt();
+      canvas.setPointerCapture(event.pointerId);
+      hand ??= { slot, pointers: new Map(), went: 0 };
+      hand.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!d || !setting) return;
+      hover = event.pointerType === "touch" ? null : spotOf(event, slot);
+      if (hand?.pointers.has(event.pointerId)) pulled(event, canvas);
+      if (!pending) pending = requestAnimationFrame(hovered);
+    });
+    canvas.addEventListener("pointerleave", () => {
+      hover = null;
+      if (!pending) pending = requestAnimationFrame(hovered);
+    });
+    const up = (event) => {
+      if (!hand) return;
+      hand.pointers.delete(event.pointerId);
+      if (hand.pointers.size) return;
+      const { went } = hand;
+      hand = null;
+      if (event.type === "pointercancel") return;
+      if (went > CLICK) return moved(false);
+      const spot = spotOf(event, slot);
+      const again = pinned && regionUnder(slot, pinned) === regionUnder(slot, spot) && pinned.slot === slot;
+      pinned = again ? null : { ...spot, key: d.key };
+      hovered();
+    };
+    canvas.addEventListener("pointerup", up);
+    canvas.addEventListener("pointercancel", up);
+    canvas.addEventListener("wheel", (event) => {
+      if (!d || (event.deltaY > 0 && view.half >= 1)) return;
+      event.preventDefault();
+      halt();
+      const spot = spotOf(event, slot);
+      zoomed(Math.exp(-clampTo(event.deltaY, -150, 150) * 0.0028), spot.x, spot.y);
+    }, { passive: false });
+    canvas.addEventListener("dblclick", (event) => {
+      const spot = spotOf(event, slot);
+      zoomed(2.5, spot.x, spot.y);
+    });
+  });
+
+  // One finger or the mouse moves the plane, two fingers zoom as well.
+  function pulled(event, canvas) {
+    const before = [...hand.pointers.values()];
+    const size = canvas.getBoundingClientRect();
+    const middle = (points) => [0, 1].map((c) => points.reduce((sum, p) => sum + p[c], 0) / points.length);
+    const spread = (points) => (points.length > 1 ? Math.hypot(points[0][0] - points[1][0], points[0][1] - points[1][1]) : 1);
+    hand.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    const after = [...hand.pointers.values()];
+    const [from, to] = [middle(before), middle(after)];
+    hand.went += Math.hypot(to[0] - from[0], to[1] - from[1]) + Math.abs(spread(after) - spread(before));
+    if (hand.went <= CLICK) return;
+    const factor = spread(after) / spread(before);
+    const [x, y] = fromPixels(to[0] - size.left, to[1] - size.top, size.width);
+    const next = inHome(view.x, view.y, view.half / factor);
+    const f = next.half / view.half;
+    const scale = (2 * view.half * f) / size.width;
+    view = inHome(x + (view.x - x) * f - (to[0] - from[0]) * scale, y + (view.y - y) * f + (to[1] - from[1]) * scale, next.half);
+    box.classList.toggle("zoomed", view.half < 1);
+    draw();
+    moved(true);
+  }
+
+  part("rung").addEventListener("input", (event) => { halt(); toRung(Number(event.target.value)); });
+  part("rung").addEventListener("change", () => moved(false));
+  part("other").addEventListener("input", (event) => {
+    state.other = Number(event.target.value);
+    gentle = false;
+    draw();
+    if (!isHere(state.other)) moved(true);
+    rested();
+  });
+  const step = (by) => () => { halt(); toRung(state.rung + by); };
+  const toggle = () => (playing ? halt() : ((gentle = false), play()));
+  part("play").onclick = toggle;
+  part("back").onclick = step(-1);
+  part("forth").onclick = step(1);
+  const whole = () => { view = { x: 0, y: 0, half: 1 }; look(); draw(); moved(false); };
+  part("whole").onclick = whole;
+  part("chart").onclick = (event) => {
+    if (!d) return;
+    halt();
+    const area = part("chart").getBoundingClientRect();
+    const { x } = places(area.width, area.height);
+    const px = event.clientX - area.left;
+    let best = 1;
+    for (let i = 2; i <= rungs(); i++) if (Math.abs(x(d.rungs[i][0]) - px) < Math.abs(x(d.rungs[best][0]) - px)) best = i;
+    toRung(best);
+  };
+
+  function choose(key, value) {
+    halt();
+    state[key] = value;
+    if (["plane", "three", "pseed", "clip"].includes(key)) { view = { x: 0, y: 0, half: 1 }; pinned = null; }
+    look();
+    draw();
+    moved(false);
+  }
+  for (const button of root.querySelectorAll(".choice[data-key] button")) button.onclick = () => choose(button.parentElement.dataset.key, button.dataset.value);
+  for (const select of root.querySelectorAll("select[data-key]")) select.onchange = () => choose(select.dataset.key, select.dataset.key === "logit" ? Number(select.value) : select.value);
+  part("points").onchange = (event) => choose("points", event.target.checked ? 1 : 0);
+  part("clip").onchange = (event) => choose("clip", event.target.checked ? "box" : "free");
+  part("three").onchange = (event) => {
+    const found = event.target.value.split(/[\s,;]+/).filter(Boolean).map(Number);
+    const most = setting.tests.length;
+    if (state.plane === "random" && found.length === 1) found.push(...[0, 1, 2].filter((i) => i !== found[0]).slice(0, 2));
+    const right = found.length === 3 && new Set(found).size === 3 && found.every((i) => Number.isInteger(i) && i >= 0 && i < most);
+    event.target.classList.toggle("wrong", !right);
+    event.target.title = right ? "" : `three different numbers from 0 to ${most - 1}`;
+    if (right) choose("three", found.join());
+  };
+  part("new").onclick = () => {
+    if (state.plane === "random") return choose("pseed", 1 + Math.floor(Math.random() * 9998));
+    const chosen = [];
+    for (let tries = 0; chosen.length < 3; tries++) { // of three classes, if there are so many
+      const i = Math.floor(Math.random() * setting.tests.length);
+      const known = chosen.some((j) => j === i || (tries < 200 && setting.tests[j] === setting.tests[i]));
+      if (!known) chosen.push(i);
+    }
+    return choose("three", chosen.join());
+  };
+
+  // ----- to keep
+
+  function paintAll(s, width, height) {
+    const n = state.beside === "alone" ? 1 : 2;
+    const side = (width - 16 * (n - 1)) / n;
+    slots().slice(0, n).forEach((_, slot) => {
+      const left = slot * (side + 16);
+      const p = shown[slot];
+      const look = lookOf();
+      const to = { ...transform(side) };
+      const [main, more] = caption(slot);
+      s.text(left, 12, main, { size: 17, weight: 700, fill: colours.text });
+      s.text(left, 32, `${more} · ${domainText()}`, { size: 12, fill: colours.text });
+      if (p) exported(s, p, { s: to.s, ox: to.ox + left, oy: to.oy + 46 }, look);
+    });
+  }
+
+  // The same picture, polygon by polygon, on a surface that is no canvas; graded fills become their mean.
+  function exported(s, p, to, look) {
+    const pixel = ([x, y]) => [to.ox + to.s * x, to.oy - to.s * y];
+    const flat = look.colours(p);
+    const mean = (i, polygon) => {
+      const f = polygon.reduce((sum, [x, y]) => sum + mapAt(p, i, state.logit, x, y), 0) / polygon.length;
+      return viridis((f - look.range[0]) / Math.max(look.range[1] - look.range[0], 1e-300));
+    };
+    if (look.mode === "class") for (const [o, polygon] of classParts(p)) s.polygon(polygon.map(pixel), { fill: CLASSES[o % CLASSES.length] });
+    for (let i = 0; i < p.n; i++) {
+      const polygon = polygonOf(p, i);
+      const fill = look.mode === "class" || look.mode === "layer" ? undefined : flat ? flat[i] : mean(i, polygon);
+      if (fill) s.polygon(polygon.map(pixel), { fill });
+      for (let k = 0; k < p.sides[i]; k++) {
+        const layer = p.edges[p.offsets[i] + k];
+        if (!layer || layer & 0x80) continue;
+        const [a, b] = [pixel(polygon[k]), pixel(polygon[(k + 1) % polygon.length])];
+        s.line(...a, ...b, { stroke: look.mode === "layer" ? LAYERS[(layer - 1) % LAYERS.length] : look.ink, width: 1.6 / Math.sqrt(layer) });
+      }
+    }
+  }
+  const shape = () => { const side = stages[0].clientWidth; const n = state.beside === "alone" ? 1 : 2; return [n * side + 16 * (n - 1), side + 50]; };
+  part("png").onclick = () => d && savedPng("kwta-regions.png", ...shape(), colours, paintAll);
+  part("svg").onclick = () => d && savedSvg("kwta-regions.svg", ...shape(), colours, paintAll);
+
+  const resize = new ResizeObserver(() => { if (state && d) { fit(); } });
+  resize.observe(box);
+  const stops = [
+    ...fits.map((f) => f.stop), marks.stop, chart.stop, strips.stop, thumb.stop,
+    whenThemeChanges(root, () => { colours = theme(root); bitmaps = [null, null]; draw(); }),
+    keys({
+      " ": () => d && toggle(), ArrowRight: () => d && step(1)(), ArrowLeft: () => d && step(-1)(),
+      "+": () => d && zoomed(ZOOM, (pinned ?? hover ?? view).x, (pinned ?? hover ?? view).y), "-": () => d && zoomed(1 / ZOOM, view.x, view.y), Home: () => d && whole(),
+    }),
+    () => resize.disconnect(), () => clock.stop(), () => clearTimeout(timer), () => clearTimeout(resting),
+  ];
+
+  let last = null;
+  return {
+    update(data) {
+      if (!data || data === last) return;
+      last = data;
+      arriving = arriving.then(() => receive(data)).catch((error) => console.error(error));
+    },
+    destroy: () => stops.forEach((stop) => stop()),
+  };
+});

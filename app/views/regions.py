@@ -1,0 +1,134 @@
+"""The exact linear regions of the network on a plane, with γ under the hand."""
+
+import streamlit as st
+
+from app import state, text
+from app.components import component, report
+from app.compute import Unusable, data, networks, planes, region_answer, region_table, regions
+from app.state import Control, Setup, one_of, whole
+
+BELOW = {"about": "Explained", "table": "Table", "python": "The same in Python"}
+BESIDE = ("relu", "gamma", "alone")
+COLOURS = ("identity", "layer", "class", "gradient", "value")
+HEARD, FITTED = "_regions_heard", "_regions_fitted"
+
+
+def controls(setup: Setup) -> tuple[Control, ...]:
+    """The view's own controls; which planes, rungs and logits there are depends on data and network."""
+    known = data.data(setup.data)
+    ladder = regions.rungs(networks.spec(setup).sizes)
+    shapes = planes.shapes(known)
+    return (
+        Control("rung", "Rung of γ", 0, "", whole("the rung of γ", 0, len(ladder) - 1), False),
+        Control("beside", "Beside it", "relu", "", one_of("what is beside it", BESIDE), False),
+        Control("other", "The other γ", 1, "", whole("the other rung of γ", 1, len(ladder) - 1), False),
+        Control("colour", "Colour", "identity", "", one_of("the colour", COLOURS), False),
+        Control("logit", "Logit", 0, "", whole("the logit", 0, known.n_classes - 1), False),
+        Control("weights", "Weights", "he", "", one_of("the weights", [*regions.WEIGHTS]), False),
+        Control("plane", "Plane", shapes[0], "", one_of("the plane", shapes), False),
+        Control("three", "Inputs", planes.usual_three(known), "", planes.read_three(known), False),
+        Control("pseed", "Seed of the plane", 0, "", whole("the seed of the plane", 0, state.MAX_SEED), False),
+        Control("clip", "Cut to", "free", "", one_of("what the plane is cut to", [*planes.CLIPS]), False),
+        Control("window", "Part of the plane", "", "", planes.read_window, False),
+        Control("points", "Points", 0, "", whole("whether points are shown", 0, 1), False),
+        Control("below", "Below the picture", "about", "", one_of("what is below", [*BELOW]), False),
+    )
+
+
+def fit(rows: tuple[Control, ...], setup: Setup) -> None:
+    """Let go of what new data, another network or another γ have not; a link's values are left to give a message."""
+    now = {"data": setup.data, "net": setup.net, "gamma": setup.gamma}
+    before = st.session_state.setdefault(FITTED, now)
+    st.session_state[FITTED] = now
+    stale = {"rung"} if before != now else set()
+    if before["data"] != now["data"]:
+        stale |= {"window", "three", "plane", "logit", "clip"}
+    if before["net"] != now["net"]:
+        stale |= {"other"}
+    for c in rows:
+        if c.key in stale and c.key in st.session_state:
+            st.session_state[c.key] = c.default
+
+
+def heard() -> None:
+    """Take over what the hand did in the picture; a report that makes no sense is dropped."""
+    told = report("regions", "told") or {}
+    st.session_state[HEARD] = told
+    try:
+        rows = controls(state.current())
+        st.session_state.update({c.key: c.read(str(told["state"][c.key])) for c in rows if c.key in told["state"]})
+    except (KeyError, TypeError, ValueError):
+        return
+
+
+@st.fragment
+def stage(setup: Setup, rows: tuple[Control, ...]) -> None:
+    told = st.session_state.pop(HEARD, {})
+    if not told.get("moving"):
+        state.follow(rows)  # not while the hand moves: every step would be a page in the browser's history
+    try:
+        draw(setup, {c.key: state.value(c) for c in rows}, told)
+    except Unusable as error:
+        st.warning(str(error), icon=":material/info:")
+
+
+def draw(setup: Setup, chosen: dict, told: dict) -> None:
+    place = {key: chosen[key] for key in ("plane", "three", "pseed", "clip", "window")}
+    choice = planes.choice(setup.data, place)
+    asked, kwta, relu = regions.question(setup, chosen["weights"], choice)
+    ladder = regions.ladder(asked, kwta, relu)
+    rung = chosen["rung"] or regions.start(ladder.rungs, setup.gamma, ladder.sizes)
+    shown = chosen | {"rung": rung, "bare": state.is_presenting(), "usual": chosen["rung"] == 0}
+    component("regions")(
+        key="regions",
+        data=region_answer.packed(asked, ladder, (kwta, relu), shown, told),
+        on_told_change=heard,
+        height="content",
+    )
+    with st.container(key="words_regions"):
+        details(asked, ladder, rung, chosen["below"])
+
+
+def details(asked: regions.Question, ladder: regions.Ladder, rung: int, below: str) -> None:
+    st.segmented_control(
+        "Below the picture",
+        [*BELOW],
+        key="below",
+        format_func=BELOW.__getitem__,
+        label_visibility="collapsed",
+        required=True,
+        persist_state="session",
+    )
+    match below:
+        case "table":
+            show_table(asked, ladder, rung)
+        case "python":
+            st.code(region_table.snippet(asked, ladder, rung), language="python")
+        case _:
+            st.markdown(text.load("regions"))
+
+
+def show_table(asked: regions.Question, ladder: regions.Ladder, rung: int) -> None:
+    found = region_table.cells(asked, ladder, rung)
+    st.caption(region_table.words(found))
+    st.dataframe(region_table.table(found), hide_index=True, height=330, key="regions_table")
+    for label, make, kind in (
+        ("CSV", region_table.csv, "text/csv"),
+        ("JSON", region_table.as_json, "application/json"),
+    ):
+        st.download_button(
+            f"{label} of all regions",
+            lambda make=make: make(found),
+            f"kwta-regions.{label.lower()}",
+            kind,
+            icon=":material/download:",
+            key=f"regions_{label.lower()}",
+            on_click="ignore",
+        )
+
+
+setup = state.current()
+rows = controls(setup)
+fit(rows, setup)
+state.follow(rows)
+stage(setup, rows)
