@@ -55,9 +55,7 @@ def emit(L, layer, state, V, T, M, PW, points, tags, ends, maps, bits, areas):
 
 
 @njit(cache=True, nogil=True)
-def walk(
-    limit, dims, L, tols, state, V, T, R, RW, M, S, J, G, U, W, B, PW, Z, H, mv, points, tags, ends, maps, bits, areas
-):
+def walk(limit, dims, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, mv, *output):
     """Go on until all cells are written (DONE), memory or output is full, or `limit` cells are written."""
     n_layers = len(dims)
     layer = state[LAYER]
@@ -66,7 +64,7 @@ def walk(
         if layer == n_layers:
             if state[CELLS] >= limit:
                 return LIMIT
-            if not emit(L, layer, state, V, T, M, PW, points, tags, ends, maps, bits, areas):
+            if not emit(L, layer, state, V, T, M, PW, *output):
                 return OUTPUT_FULL
             layer -= 1
             continue
@@ -74,14 +72,14 @@ def walk(
             if dims[layer, K]:
                 status = open_kwta(layer, dims, L, tols, state, V, T, R, RW, M, S, J, G, U, W, B, PW, Z, H, mv)
             else:
-                status = open_relu(layer, dims, L, tols, state, V, T, R, RW, M, S, J, U, W, B, mv)
+                status = open_relu(layer, dims, L, tols, state, V, T, R, RW, RL, M, S, J, U, W, B, mv)
             if status != DONE:
                 return status
             state[OPENED] = 1
         if dims[layer, K]:
             child = next_kwta(layer, dims, L, R, RW, M, J, U, W, PW)
         else:
-            child = next_relu(layer, dims, L, tols, V, T, R, RW, M, G, U, W, PW, mv)
+            child = next_relu(layer, dims, L, tols, V, T, R, RW, RL, M, G, J, U, W, PW, mv)
         if child < 0:
             return POLYGON_FULL
         layer += child if child else -1

@@ -11,6 +11,7 @@ from numba import njit
 FAST = {"nnan", "ninf", "nsz", "contract"}
 BIG = 1e300  # instead of infinity, which fast arithmetic excludes
 TOLERANCE = 1e-12  # of y, relative to the largest |y| on the parent
+FEW = 2  # outputs: sums over units rather than columns
 NEW = -2  # third tag of a vertex that a cut has made
 
 N, K, NEXT, WEIGHT, BIAS, WORD, WORDS = range(7)  # columns of dims: of each hidden layer
@@ -87,6 +88,39 @@ def clip(V, T, G, q, m, to, tol, tag, line):
     return n
 
 
+@njit(cache=True, nogil=True)
+def halve(V, T, G, q, m, to_in, to_out, tol, tag_in, tag_out, line):
+    """Both parts of a polygon that is cut where G, given at its vertices, vanishes: their numbers of vertices.
+
+    There must be vertices on either side. The new edges get line and line + 1.
+    """
+    n_in = n_out = 0
+    there = sign(G[0], tol)
+    for v in range(m):
+        here = there
+        p, w = q + v, (v + 1 if v + 1 < m else 0)
+        there = sign(G[w], tol)
+        tag, on_line = T[3 * p], T[3 * p + 1]
+        if here >= 0:
+            leaves = here == 0 and there < 0
+            copy_vertex(V, T, p, to_in + n_in, tag_in if leaves else tag, line if leaves else on_line)
+            n_in += 1
+        if here <= 0:
+            leaves = here == 0 and there > 0
+            copy_vertex(V, T, p, to_out + n_out, tag_out if leaves else tag, line + 1 if leaves else on_line)
+            n_out += 1
+        if here * there < 0:
+            if here > 0:
+                cross_edge(V, T, p, q + w, G[v], G[w], to_in + n_in, tag_in, line)
+                copy_vertex(V, T, to_in + n_in, to_out + n_out, tag, on_line)
+            else:
+                cross_edge(V, T, p, q + w, G[v], G[w], to_in + n_in, tag, on_line)
+                copy_vertex(V, T, to_in + n_in, to_out + n_out, tag_out, line + 1)
+            n_in += 1
+            n_out += 1
+    return n_in, n_out
+
+
 @njit(cache=True, nogil=True, fastmath=FAST)
 def extremes(a, b, c, V, q, m, low, high):
     """The lowest and highest y of every unit on a polygon; returns the largest |y|. Two vertices at a time."""
@@ -130,6 +164,15 @@ def add_units(M, target, s, units, count, sign, W, first, n_next):
     Unsigned places spare the compiler the check for negative ones, which would keep it from vector code.
     """
     n = np.uint64(n_next)
+    if n_next <= FEW:
+        for k in range(3):
+            y = 3 * s + k
+            for o in range(n_next):
+                total = 0.0
+                for u in range(count):
+                    total += M[y, units[u]] * W[first + units[u] * n_next + o]
+                M[3 * target + k, o] += sign * total
+        return
     for u in range(0, count - count % 4, 4):
         i0, i1, i2, i3 = units[u], units[u + 1], units[u + 2], units[u + 3]
         w0, w1 = np.uint64(first + i0 * n_next), np.uint64(first + i1 * n_next)

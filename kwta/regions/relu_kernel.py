@@ -35,9 +35,9 @@ from kwta.regions.polygon_kernel import (
     add_units,
     begin,
     bit,
-    clip,
     copy_polygon,
     extremes,
+    halve,
     start_map,
     tag,
 )
@@ -54,7 +54,7 @@ def reserve(L, layer, units, mv, n_vertices, n_records, n_maps):
 
 
 @njit(cache=True, nogil=True)
-def open_relu(layer, dims, L, tols, state, V, T, R, RW, M, S, J, U, W, B, mv):
+def open_relu(layer, dims, L, tols, state, V, T, R, RW, RL, M, S, J, U, W, B, mv):
     """Sort the units into on, off and undecided on the parent; the whole parent becomes the first part."""
     begin(L, layer, mv)
     n, q, m, s = dims[layer, N], L[layer, Q], L[layer, SIDES], L[layer, MAP]
@@ -77,7 +77,9 @@ def open_relu(layer, dims, L, tols, state, V, T, R, RW, M, S, J, U, W, B, mv):
     for k in range(on):
         RW[r, J[0, k] >> 6] |= bit(J[0, k])
     copy_polygon(V, T, q, m, L[layer, V_FIRST])
-    R[r, 0], R[r, 1], R[r, 2] = L[layer, V_FIRST], m, 0
+    R[r, 0], R[r, 1], R[r, 2], R[r, 3] = L[layer, V_FIRST], m, units, 1
+    for u in range(units):
+        RL[r, u] = u
     L[layer, LINE] = state[LINES]
     state[LINES] += units
     return DONE
@@ -94,47 +96,85 @@ def values(V, q, m, a, b, c, G):
 
 
 @njit(cache=True, nogil=True)
-def split(layer, L, tol, V, T, R, G, r, u, i, mv):
-    """Split part r along unit i, whose values are in G: the part becomes the off side, part r + 1 the on side."""
-    q, m = R[r, 0], R[r, 1]
-    line = 2 * (L[layer, LINE] + u)
-    depth = r - L[layer, R_FIRST]
-    slot = L[layer, V_FIRST] + 2 * depth * mv
-    R[r + 1, 0] = slot + 2 * mv
-    R[r + 1, 1] = clip(V, T, G, q, m, R[r + 1, 0], tol, tag(layer + 1, i, -1), line)
-    for v in range(m):
-        G[v] = -G[v]
-    R[r, 0] = slot + mv if q == slot else slot
-    R[r, 1] = clip(V, T, G, q, m, R[r, 0], tol, tag(layer + 1, -1, i), line + 1)
-    R[r, 2] = u + 1
+def box(V, q, m):
+    """Centre and half widths of a polygon's bounding box."""
+    x0 = x1 = V[2 * q]
+    z0 = z1 = V[2 * q + 1]
+    for p in range(q + 1, q + m):
+        x0, x1 = min(x0, V[2 * p]), max(x1, V[2 * p])
+        z0, z1 = min(z0, V[2 * p + 1]), max(z1, V[2 * p + 1])
+    return 0.5 * (x0 + x1), 0.5 * (z0 + z1), 0.5 * (x1 - x0), 0.5 * (z1 - z0)
 
 
 @njit(cache=True, nogil=True)
-def next_relu(layer, dims, L, tols, V, T, R, RW, M, G, U, W, PW, mv):
-    """Split the last part until none of its units is undecided: the next child. 1; 0 when none is left; -1: too many
-    vertices."""
+def settle(layer, L, tol, V, R, RW, RL, M, G, J, U, W, first, n_next, r):
+    """Of the units listed for part r keep those whose border crosses it; those that are on enter its map and bits."""
+    q, m, s, target = R[r, 0], R[r, 1], L[layer, MAP], L[layer, M_FIRST] + r - L[layer, R_FIRST]
+    t0, t1, h0, h1 = box(V, q, m)
+    kept = on = 0
+    for k in range(R[r, 2]):
+        u = RL[r, k]
+        i = U[layer, u]
+        a, b, c = M[3 * s, i], M[3 * s + 1, i], M[3 * s + 2, i]
+        middle, spread = a * t0 + b * t1 + c, abs(a) * h0 + abs(b) * h1
+        lowest, highest = middle - spread, middle + spread
+        if lowest <= tol and highest >= -tol:
+            lowest, highest = values(V, q, m, a, b, c, G)
+        RL[r, kept] = u
+        J[0, on] = i
+        crosses = (highest > tol) & (lowest < -tol)
+        kept += crosses
+        on += (highest > tol) & (not crosses)
+    R[r, 2] = kept
+    if on:
+        add_units(M, target, s, J[0], on, 1.0, W, first, n_next)
+        for k in range(on):
+            RW[r, J[0, k] >> 6] |= bit(J[0, k])
+
+
+@njit(cache=True, nogil=True)
+def split(layer, L, tol, V, T, R, RW, RL, M, G, U, mv, words, r):
+    """Split part r along the first unit of its list: the part becomes the off side, part r + 1 the on side."""
+    q, m, s, u = R[r, 0], R[r, 1], L[layer, MAP], RL[r, 0]
+    i = U[layer, u]
+    values(V, q, m, M[3 * s, i], M[3 * s + 1, i], M[3 * s + 2, i], G)
+    slot = L[layer, V_FIRST] + 2 * (r - L[layer, R_FIRST]) * mv
+    R[r, 0], R[r + 1, 0] = slot + mv if q == slot else slot, slot + 2 * mv
+    R[r + 1, 1], R[r, 1] = halve(
+        V, T, G, q, m, R[r + 1, 0], R[r, 0], tol, tag(layer + 1, i, -1), tag(layer + 1, -1, i), 2 * (L[layer, LINE] + u)
+    )
+    R[r, 2] = R[r + 1, 2] = R[r, 2] - 1
+    for k in range(R[r, 2]):
+        RL[r, k] = RL[r + 1, k] = RL[r, k + 1]
+    for w in range(words):
+        RW[r + 1, w] = RW[r, w]
+    RW[r + 1, i >> 6] |= bit(i)
+    R[r, 3] = 0
+    return i
+
+
+@njit(cache=True, nogil=True)
+def next_relu(layer, dims, L, tols, V, T, R, RW, RL, M, G, J, U, W, PW, mv):
+    """Split the last part until no border crosses it: the next child. 1; 0: none is left; -1: too many vertices.
+
+    Part r, whose off side is left for later, is settled when its turn comes: R[r, 3] tells whether it is.
+    """
     if L[layer, CURSOR] < 0:
         return 0
     r = L[layer, R_FIRST] + L[layer, CURSOR]
-    m_first, s, tol, words = L[layer, M_FIRST] - L[layer, R_FIRST], L[layer, MAP], tols[layer], dims[layer, WORDS]
-    first, n_next, u = dims[layer, WEIGHT], dims[layer, NEXT], R[r, 2]
-    while u < L[layer, UNITS]:
-        i = U[layer, u]
-        a, b, c = M[3 * s, i], M[3 * s + 1, i], M[3 * s + 2, i]
-        lowest, highest = values(V, R[r, 0], R[r, 1], a, b, c, G)
-        if highest > tol:
-            if lowest < -tol:
-                if R[r, 1] >= mv:
-                    return -1
-                split(layer, L, tol, V, T, R, G, r, u, i, mv)
-                RW[r + 1, :words] = RW[r, :words]
-                r += 1
-                add_unit(M, m_first + r, m_first + r - 1, s, i, W, first, n_next)
-            else:
-                add_units(M, m_first + r, s, U[layer, u:], 1, 1.0, W, first, n_next)
-            RW[r, i >> 6] |= bit(i)
-        u += 1
-    PW[dims[layer, WORD] : dims[layer, WORD] + words] = RW[r, :words]
+    to_map, s, tol, words = L[layer, M_FIRST] - L[layer, R_FIRST], L[layer, MAP], tols[layer], dims[layer, WORDS]
+    first, n_next = dims[layer, WEIGHT], dims[layer, NEXT]
+    if not R[r, 3]:
+        settle(layer, L, tol, V, R, RW, RL, M, G, J, U, W, first, n_next, r)
+    while R[r, 2]:
+        if R[r, 1] >= mv:
+            return -1
+        i = split(layer, L, tol, V, T, R, RW, RL, M, G, U, mv, words, r)
+        r += 1
+        add_unit(M, to_map + r, to_map + r - 1, s, i, W, first, n_next)
+        settle(layer, L, tol, V, R, RW, RL, M, G, J, U, W, first, n_next, r)
+    for w in range(words):
+        PW[dims[layer, WORD] + w] = RW[r, w]
     L[layer, CURSOR] = r - L[layer, R_FIRST] - 1
-    L[layer + 1, Q], L[layer + 1, SIDES], L[layer + 1, MAP] = R[r, 0], R[r, 1], m_first + r
+    L[layer + 1, Q], L[layer + 1, SIDES], L[layer + 1, MAP] = R[r, 0], R[r, 1], to_map + r
     return 1

@@ -110,12 +110,18 @@ class _Columns:
         _check_module(module, name)
         if self.linear is None and isinstance(module, nn.Identity | nn.Flatten):
             return _Columns(None, module(self.offset))
-        if self.linear is None and isinstance(module, nn.Linear) and len(self.shape) == 1:
-            moved = module.weight.detach().double().T  # the images of unit vectors, without the product
-        else:
-            linear = _homogeneous(module)
-            moved = torch.cat([self._moved(linear, rows, name) for rows in self._rows(name).split(ROWS)])
+        if isinstance(module, nn.Linear) and len(self.shape) == 1 and self.shape[0] == module.in_features:
+            return self._through_linear(module, name)
+        linear = _homogeneous(module)
+        moved = torch.cat([self._moved(linear, rows, name) for rows in self._rows(name).split(ROWS)])
         return _Columns(moved, self._moved(_exact(module), self.offset, name))
+
+    def _through_linear(self, module: nn.Linear, name: str) -> "_Columns":
+        """The usual case, without copies of the module and without a product with the identity."""
+        self._check_size(module.out_features, name)
+        weight = module.weight.detach().double().T
+        offset = self.offset @ weight if module.bias is None else self.offset @ weight + module.bias.detach().double()
+        return _Columns(weight if self.linear is None else self.linear @ weight, offset)
 
     def matrix(self, name: str) -> tuple[Float[ndarray, "n m"], Float[ndarray, "n"]]:
         """Weight [n, m] and bias [n] of the map, contiguous."""
@@ -140,10 +146,13 @@ class _Columns:
             moved = module(x)
         except (RuntimeError, ValueError) as error:
             raise ValueError(f"{name}: inputs of shape {tuple(x.shape[1:])} do not fit, {error}") from error
-        n_in, n_out = prod(self.shape) if self.linear is None else len(self.linear), moved[0].numel()
+        self._check_size(moved[0].numel(), name)
+        return moved
+
+    def _check_size(self, n_out: int, name: str) -> None:
+        n_in = prod(self.shape) if self.linear is None else len(self.linear)
         if n_in * n_out > MAX_ENTRIES:
             raise ValueError(f"{name}: its matrix would have {n_out} × {n_in} entries, more than {MAX_ENTRIES:,}")
-        return moved
 
 
 def _of_slice(plane: Slice, shape: tuple[int, ...]) -> _Columns:
@@ -209,9 +218,11 @@ def _check_module(module: nn.Module, name: str) -> None:
 
 
 def _exact(module: nn.Module) -> nn.Module:
-    """The module itself if it is float64 and in evaluation mode, else a copy that is."""
-    wrong = any(v.is_floating_point() and v.dtype != torch.float64 for v in module.state_dict().values())
-    return copy.deepcopy(module).double().eval() if wrong or module.training else module
+    """The module itself if it computes in float64 what it does in evaluation mode, else a copy that does."""
+    values = (*module.parameters(), *module.buffers())
+    wrong = any(v.is_floating_point() and v.dtype != torch.float64 for v in values)
+    learning = module.training and isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+    return copy.deepcopy(module).double().eval() if wrong or learning else module
 
 
 def _homogeneous(module: nn.Module) -> nn.Module:

@@ -35,6 +35,7 @@ class Workspace:
         self.T = np.empty(3 * (2 * mv * n_children), np.int64)
         self.R = np.empty((n_children, 4), np.int64)
         self.RW = np.empty((n_children, -(-widest // 64)), np.int64)
+        self.RL = np.empty((n_children, widest), np.int64)
         self.M = np.empty((3 * min(n_children, MAPS // (3 * widest) + 4), widest))
         self.S = np.empty((PENALTIES + n_layers + mv, widest))
         for layer, k in enumerate(steps.winners):  # any k units will do as the first guess
@@ -68,6 +69,7 @@ class Workspace:
             self.T,
             self.R,
             self.RW,
+            self.RL,
             self.M,
             self.S,
             self.J,
@@ -88,7 +90,7 @@ class Workspace:
         while 2 * (tops[at.V_TOP] + 2 * self.mv) > self.V.size // 2:
             self.V, self.T = _doubled(self.V), _doubled(self.T)
         while 2 * (tops[at.R_TOP] + 1) > len(self.R):
-            self.R, self.RW = _doubled(self.R), _doubled(self.RW)
+            self.R, self.RW, self.RL = _doubled(self.R), _doubled(self.RW), _doubled(self.RL)
         while 2 * (tops[at.M_TOP] + 1) > len(self.M) // 3:
             self.M = _doubled(self.M)
         self.H = _table(len(self.R))
