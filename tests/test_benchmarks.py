@@ -109,7 +109,7 @@ def test_the_json_has_every_row_and_the_machine(monkeypatch, capsys):
 
 @pytest.mark.usefixtures("_short")
 def test_the_table_has_a_line_for_every_row(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["benchmarks"])
+    monkeypatch.setattr("sys.argv", ["benchmarks", "activation"])
     command.main()
     printed = capsys.readouterr().out
     assert printed.count("2 × 8, γ = 0.5") >= 4
@@ -120,7 +120,7 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(monkeypatch, capsys
     monkeypatch.setattr("sys.argv", ["benchmarks", "speed"])
     with pytest.raises(SystemExit):
         command.main()
-    assert "NAME must be one of activation, got speed" in capsys.readouterr().err
+    assert f"NAME must be one of {', '.join(command.BENCHMARKS)}, got speed" in capsys.readouterr().err
 
 
 def test_a_case_is_printed_once_with_its_spread():
