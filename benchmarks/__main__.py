@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import activation, report
+from benchmarks import activation, line, report
 
 BENCHMARKS: dict[str, Callable[[], Iterator[report.Section]]] = {
     "activation": activation.sections,
+    "line": line.sections,
 }
 
 

@@ -105,12 +105,13 @@ def pieces(
     """
     if line.dim != 1:
         raise ValueError(f"pieces lie on a line, got a {line.dim}-D slice")
+    return of_stages(stages(net, line, input_shape), line, max_pieces)
+
+
+def of_stages(network: Stages, line: Slice, max_pieces: int = MAX_PIECES) -> Pieces:
+    """`pieces` of a network that has been folded with the line already."""
     if max_pieces < 1:
         raise ValueError(f"max_pieces must be at least 1, got {max_pieces}")
-    return _walked(stages(net, line, input_shape), line, max_pieces)
-
-
-def _walked(network: Stages, line: Slice, max_pieces: int) -> Pieces:
     sizes, n_outputs = network.sizes, len(network.bias)
     matrices = [*network.hidden, network]
     ks, widths = np.array(network.winners, np.int64), np.array([*sizes, n_outputs], np.int64)
