@@ -79,6 +79,22 @@ def test_ties_of_the_ideal_line_are_found_on_the_rounded_one(small):
     check_against(pieces(small.net, line), oracle.pieces(small.exact, origin, direction, low, high), 1e-9)
 
 
+def test_a_unit_that_is_zero_by_cancellation_is_off():
+    # Of two equal units both are subtracted behind their border, which leaves 1e-17 t instead of 0 if done carelessly.
+    weights = [np.array([[-1.0], [-1.0]]), np.array([[1.0, 2.0]]), np.ones((1, 1))]
+    net = from_arrays(weights, [np.zeros(2), np.zeros(1), np.zeros(1)], None)
+    found = pieces(net, Slice([0.1], [[0.7]], [[-3.3], [2.9]]))
+    assert winners_of(found) == [((0, 1), (0,)), ((), ())]
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.3, 0.7, 0.9, 1.1])
+def test_equal_values_that_differ_by_rounding_go_to_the_lower_index(scale):
+    # y = (x + 2, 2 x), both winning; behind them 2 y_0 − y_1 − 2 = 2 and the constant 2.
+    weights = [np.array([[1.0], [2.0]]), np.array([[2.0, -1.0], [0.0, 0.0]]), np.ones((1, 2))]
+    net = from_arrays(weights, [np.array([2.0, 0.0]), np.array([-2.0, 2.0]), np.zeros(1)], (1.0, 0.5))
+    assert winners_of(pieces(net, Slice([scale / 3], [[scale / 7]], [[-1.0], [1.0]]))) == [((0, 1), (0,))]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_full_float64_weights_and_more_units(seed):
     rng = np.random.default_rng(seed)
