@@ -4,6 +4,8 @@ import io
 import json
 import re
 import threading
+import zlib
+from base64 import urlsafe_b64encode
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +27,7 @@ from kwta.networks import activations
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 60
+DRAWN = "d85D4b9B_q7-B7Z9eAoP9fwOG7P8NjH9_fmHQ-KDAwF3AAAA"  # somebody's scribble
 DIGITS, MOONS = Setup(), Setup(data="moons@0.05", net="16,8", gamma=0.25)
 CONV = Setup(net="conv 4,8 / 12", gamma=0.25)
 
@@ -158,7 +161,13 @@ def test_pixels_that_do_not_fit_are_refused(levels):
         inputs.drawing(data.data("digits"), levels)
 
 
-BOMB = "d" + "7cEBDQAAAMKg909tDjegAAAAAAAAAAAAvg0" + "A" * 900
+def named(content: bytes) -> str:
+    """A drawing's name for bytes that need not be one."""
+    squeezed = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return "d" + urlsafe_b64encode(squeezed.compress(content) + squeezed.flush()).decode().rstrip("=")
+
+
+BOMB = named(bytes(2_000_000))
 
 
 @pytest.mark.parametrize(
@@ -168,6 +177,21 @@ def test_a_name_that_digits_do_not_have_is_refused_in_a_short_sentence(name):
     with pytest.raises(ValueError, match=r"drawing|must be|numbers 0 to 358") as refused:
         inputs.found(data.data("digits"), name)
     assert len(str(refused.value)) < 200
+
+
+def test_no_part_of_a_drawings_name_is_a_drawing():
+    known = data.data("digits")
+    assert inputs.found(known, DRAWN).name == DRAWN
+    for length in range(1, len(DRAWN)):
+        with pytest.raises(ValueError, match="drawing"):
+            inputs.found(known, DRAWN[:length])
+
+
+@pytest.mark.parametrize("n", [0, 31, 33])
+def test_a_drawing_of_another_size_is_refused(n):
+    assert inputs.found(data.data("digits"), named(bytes(32))).x.shape == (1, 8, 8)
+    with pytest.raises(ValueError, match="8 × 8 pixels"):
+        inputs.found(data.data("digits"), named(bytes(n)))
 
 
 def test_a_drawing_of_other_data_is_refused():
@@ -237,9 +261,6 @@ def printed(code: str) -> str:
     with redirect_stdout(out):
         exec(compile(code, "snippet", "exec"), {})
     return out.getvalue()
-
-
-DRAWN = "d85D4b9B_q7-B7Z9eAoP9fwOG7P8NjH9_fmHQ-KDAwF3AAAA"
 
 
 @pytest.mark.parametrize(
