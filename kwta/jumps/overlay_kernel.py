@@ -119,3 +119,16 @@ def differences(ends, cells, weight, bias, negligible, jumps):
                     terms = max(terms, abs(bias[c, o]) + abs(weight[c, o, 0] * x) + abs(weight[c, o, 1] * y))
             if largest <= negligible * terms:
                 jumps[r, e] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def unmatched(vertices, following, keys, ends):
+    """Length of all edges inside the domain, less that of both sides of all borders."""
+    length = 0.0
+    for v in range(keys.size):
+        if keys[v] >= 0:
+            w = following[v]
+            length += np.sqrt((vertices[w, 0] - vertices[v, 0]) ** 2 + (vertices[w, 1] - vertices[v, 1]) ** 2)
+    for r in range(len(ends)):
+        length -= 2 * np.sqrt((ends[r, 1, 0] - ends[r, 0, 0]) ** 2 + (ends[r, 1, 1] - ends[r, 0, 1]) ** 2)
+    return length

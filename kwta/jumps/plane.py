@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int64
 from numpy import ndarray
 
-from kwta.jumps.overlay_kernel import differences, followers, overlay
+from kwta.jumps.overlay_kernel import differences, followers, overlay, unmatched
 from kwta.jumps.sizes import NEGLIGIBLE, Norm, Summary, by_layer, sizes, summary
 from kwta.regions.cells import Cells
 
@@ -85,7 +85,7 @@ def borders(cells: Cells) -> Borders:
         leaves=tags[:, 0],
         enters=tags[:, 1],
         jumps=jumps,
-        unmatched=_unmatched(cells, following, keys, ends),
+        unmatched=unmatched(cells.vertices, following, keys, ends),
     )
 
 
@@ -99,16 +99,3 @@ def _dense(lines: Int[ndarray, "edges"]) -> tuple[Int64[ndarray, "edges"], int]:
     dense = np.full(len(lines), -1, np.int64)
     dense[inside] = 2 * number + (lines[inside] & 1)
     return dense, 2 * len(distinct)
-
-
-def _unmatched(
-    cells: Cells,
-    following: Int64[ndarray, "vertices"],
-    keys: Int64[ndarray, "vertices"],
-    ends: Float[ndarray, "borders 2 2"],
-) -> float:
-    """Length of all edges inside the domain, less that of both sides of all borders."""
-    inside = np.flatnonzero(keys >= 0)
-    edges = cells.vertices[following[inside]] - cells.vertices[inside]
-    across = ends[:, 1] - ends[:, 0]
-    return float(np.hypot(*edges.T).sum() - 2 * np.hypot(*across.T).sum())
