@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 BINS = 32
-PANEL, MARGIN = 250, 70
+PANEL, MARGIN = 270, 70
 # Name, field, colour and dash: told apart without colour by the line.
 KINDS = (
     ("under x + δ", "perturbed", "#D55E00", "dot"),
@@ -72,7 +72,7 @@ def distances(found: Histograms, layer: int = 0) -> go.Figure:
     columns = min(len(layers), 2)
     rows = -(-len(layers) // columns)
     titles = [f"Layer {i + 1}, {found.widths[i]} units" for i in layers]
-    figure = make_subplots(rows, columns, subplot_titles=titles, vertical_spacing=0.3 / rows, horizontal_spacing=0.1)
+    figure = make_subplots(rows, columns, subplot_titles=titles, vertical_spacing=0.42 / rows, horizontal_spacing=0.1)
     for place, i in enumerate(layers):
         _panel(figure, found, i, place // columns + 1, place % columns + 1, is_first=place == 0)
     figure.update_xaxes(title=_axis(found), fixedrange=True)
