@@ -10,7 +10,7 @@ if ROOT not in sys.path:  # plain `streamlit run` only knows the folder of this 
 
 import streamlit as st  # noqa: E402
 
-from app import shell, state  # noqa: E402
+from app import shell, state, text  # noqa: E402
 from app.compute import Unusable, warm  # noqa: E402
 
 
@@ -56,7 +56,7 @@ notices = st.container()
 try:
     page.run()
 except Unusable as error:
-    st.warning(str(error), icon=":material/info:")
+    st.warning(text.plainly(error), icon=":material/info:")
 state.end()
 with notices:
     shell.notices()

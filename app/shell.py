@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import segno
 import streamlit as st
 
-from app import state
+from app import state, text
 from app.components import component
 from app.compute import Unusable, data, devices, networks, uploads
 
@@ -61,7 +61,7 @@ def _data(c: state.Control) -> None:
         st.caption("CSV: two coordinates and a label per line. NPZ: arrays x and labels, or x_train, labels_train, …")
         st.file_uploader("File", type=["csv", "npz"], key="upload", on_change=_uploaded, label_visibility="collapsed")
     if problem := st.session_state.get("_upload_problem"):
-        st.caption(f":orange[{problem}]")
+        st.caption(f":orange[{text.plainly(problem)}]")
 
 
 def _uploaded() -> None:
@@ -94,7 +94,7 @@ def _gamma(c: state.Control) -> None:
     try:
         st.caption(networks.winners(state.current()))
     except Unusable as error:
-        st.caption(f":orange[{error}]")
+        st.caption(f":orange[{text.plainly(error)}]")
 
 
 def _seed(c: state.Control) -> None:
@@ -110,7 +110,7 @@ def _device(c: state.Control) -> None:
 
 def notices() -> None:
     """What was wrong with the link or a control."""
-    told = [f"{problem[0].upper()}{problem[1:]}" for problem in state.problems()]
+    told = [text.plainly(f"{problem[0].upper()}{problem[1:]}") for problem in state.problems()]
     if told:
         st.warning("\n".join(f"- {one}" for one in told) if len(told) > 1 else told[0], icon=":material/info:")
 

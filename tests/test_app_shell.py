@@ -68,6 +68,48 @@ def test_the_complaint_about_a_link_ends_when_the_control_is_used():
     assert not at.warning
 
 
+@pytest.mark.parametrize(
+    ("key", "words", "shown"),
+    [
+        ("net", "![](http://a.example/x.png)", "got '!\\[\\](http\\:\u2060//a.example/x.png)'"),
+        ("preset", "[Update](http://a.example)", "got '\\[Update\\](http\\:\u2060//a.example)'"),
+        ("gamma", ":red[$x$]", "got '\\:\u2060red\\[\\$x\\$\\]'"),
+        ("data", "<b>`www.a.example`", "got '\\<b\\>\\`www\u2060.a.example\\`'"),
+    ],
+)
+def test_words_of_a_link_are_shown_and_never_obeyed(key: str, words: str, shown: str):
+    assert shown in opened(**{key: words}).warning[0].value
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("1. one", r"1\. one"),
+        ("- one", r"\- one"),
+        ("# one\n\n# two", r"\# one \# two"),
+        ("a_b ~c~ *d* &amp;", r"a\_b \~c\~ \*d\* \&amp;"),
+        (":smile: :material/home: :streamlit:", "\\:\u2060smile: \\:\u2060material/home: \\:\u2060streamlit:"),
+        ("me@a.example", "me@\u2060a.example"),
+        ("1 -> 2 -- 3", "1 -\u2060\\> 2 -\u2060- 3"),
+        (ValueError("64,64 / γ: 0.5"), "64,64 / γ: 0.5"),
+    ],
+)
+def test_no_words_are_markdown_after_plainly(words: object, shown: str):
+    assert text.plainly(words) == shown
+
+
+def test_every_message_of_an_error_is_shown_plainly():
+    shown = 0
+    for path in (ROOT / "app").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("st."):
+                said = ast.unparse(call)
+                named = {n.id for n in ast.walk(call) if isinstance(n, ast.Name)} & {"error", "problem"}
+                assert all(f"text.plainly({name})" in said for name in named), f"{path.name}: {said}"
+                shown += len(named)
+    assert shown >= 5
+
+
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("name", ["points", "conv"])
 def test_every_view_survives_a_network_that_does_not_fit_the_data(view: str, name: str):
