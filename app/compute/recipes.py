@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from typing import Literal
 
 from app.compute import networks
 from app.compute.runs import Recipe
@@ -24,6 +25,7 @@ class Pair:
 
     left: Recipe
     right: Recipe
+    kind: Literal["pair"] = "pair"
 
 
 def pair(setup, net: Spec, against: str, anneal: str, base: Training) -> Pair:
