@@ -10,7 +10,7 @@ import torch
 
 from app.compute import packing, recipes
 from app.compute.frames import FAINTEST, Framer, grid, samples
-from app.compute.runs import FRAMES, Recipe, Run, frame_steps
+from app.compute.runs import FRAMES, Recipe, Run, end_all, frame_steps
 from app.state import Setup
 from kwta.datasets import Digits, Points, load
 from kwta.networks import CNN, MLP, activations, build
@@ -78,12 +78,54 @@ def test_two_runs_of_one_recipe_show_the_same_pictures(moons):
         assert all(np.array_equal(getattr(a, part), getattr(b, part)) for part in ("picture", "lit", "sure"))
 
 
-def test_asking_again_after_the_end_or_after_cancelling_waits_for_nothing(moons):
-    run = finished(Run(recipe(), moons))
+@pytest.mark.parametrize("how", ["ended", "cancelled"])
+def test_asking_again_after_the_end_waits_for_nothing(moons, how):
+    run = Run(recipe(), moons)
+    if how == "ended":
+        finished(run)
+    else:
+        run.want(2)
+        run.wait(2, 10)
+        run.cancel()
+        run.join(10)
+        assert len(run.frames) < FRAMES / 2
+        assert not run.is_ended
     started = time.perf_counter()
     run.want(10**7)
     run.wait(10**7, 5)
     assert time.perf_counter() - started < 1
+
+
+def test_a_cancelled_run_is_not_told_as_one_that_has_ended(moons):
+    run = Run(recipe(), moons)
+    run.want(2)
+    run.wait(2, 10)
+    run.cancel()
+    run.join(10)
+    header, _ = unpacked(packing.packed([run, run], "name", 0, moons))
+    assert [side["done"] for side in header["sides"]] == [False, False]
+
+
+def test_ending_all_runs_ends_their_threads(moons):
+    runs = [Run(recipe(), moons) for _ in range(3)]
+    runs[0].want(10**6)
+    end_all()
+    assert all(run.cancelled and not run._thread.is_alive() for run in runs)
+
+
+def test_a_state_names_frames_weights_and_end_of_one_moment(moons):
+    run = Run(recipe(), moons)
+    assert run.state().weights == {}
+    finished(run)
+    state = run.state()
+    assert state.is_ended
+    assert state.frames == len(run.frames)
+    assert torch.equal(state.weights["output.weight"], run.net.state_dict()["output.weight"])
+
+
+@pytest.mark.parametrize(("said", "taken"), [(5, 5), (None, 0), ("7", 0), (-1, 0), (10**9, 0), (2.5, 0)])
+def test_what_a_browser_says_it_has_is_checked(said, taken):
+    assert recipes.read_have(said) == taken
 
 
 def test_an_error_in_a_run_reaches_whoever_watches(moons):

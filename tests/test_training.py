@@ -151,6 +151,43 @@ def test_a_diverging_run_stops_with_finite_weights_and_says_what_happened(moons)
     assert all(w.isfinite().all() for w in weights(net))
 
 
+def test_an_infinite_loss_changes_neither_weights_nor_running_statistics(moons):
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 2))
+    with torch.no_grad():
+        net[2].bias.copy_(torch.tensor([3e38, -3e38]))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    records = list(train(net, moons, Training(epochs=1, batch=16), device="cpu"))
+    assert records[-1].reason == "diverged"
+    assert records[-1].step == 1
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+
+
+def test_training_writes_nothing_into_the_data(moons):
+    before = moons.x_train.copy()
+    net = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(2, 2))
+    list(train(net, moons, Training(epochs=1), device="cpu"))
+    assert np.array_equal(moons.x_train, before)
+    assert not moons.x_train.flags.writeable
+
+
+def test_evaluating_keeps_the_mode_of_every_module():
+    net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).train()
+    net[1].eval()
+    evaluate(net, torch.zeros(3, 2), torch.zeros(3, dtype=torch.long))
+    assert [module.training for module in (net, net[0], net[1])] == [True, True, False]
+
+
+def test_dead_units_follow_the_dims_of_the_layer():
+    net = nn.Sequential(nn.Unflatten(1, (2, 4)), KWTA(0.5, dims=1), nn.Flatten())
+    x = torch.tensor([[4.0, 3, 2, 1, -1, -2, -3, -4]])
+    assert evaluate(net, x, torch.zeros(1, dtype=torch.long)).dead == (4,)
+    assert evaluate(
+        net, x.flip(0) + torch.tensor([0, 0, 0, 9, 0, 0, 0, 9.0]), torch.zeros(1, dtype=torch.long)
+    ).dead == (4,)
+    both = torch.cat([x, x.flip(1)])
+    assert evaluate(net, both, torch.zeros(2, dtype=torch.long)).dead == (0,)
+
+
 def test_patience_ends_a_run_that_no_longer_improves(moons):
     _, records = run(moons, Training(epochs=500, batch=160, learning_rate=1e-12, patience=3, momentum=0))
     assert records[-1].reason == "no progress"

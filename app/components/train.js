@@ -160,6 +160,16 @@ class Player {
 
   draw() {
     if (this.ready) this.surface.redraw();
+    else this.sayFailure();
+  }
+
+  // A run that fails before its first picture, for want of its device say, still says why.
+  sayFailure() {
+    const failed = this.ends.filter((end) => end.failed);
+    if (!failed.length) return;
+    this.readout.textContent = failed.map((end) => end.message).join(" ");
+    this.readout.classList.add("failed");
+    this.live.textContent = this.readout.textContent;
   }
 
   paint(context, width) {

@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kwta.activation import KWTA, pattern
 from kwta.datasets import Data
-from kwta.networks import activations, gammas_of, hidden
+from kwta.networks import activations, gammas_of, hidden, won
 from kwta.training import Epoch, Step
 
 # Side of the decision map of 2-D data, in samples.
@@ -68,10 +67,9 @@ def as_images(x: Tensor) -> Tensor:
 
 def layer_units(module: nn.Module, y: Tensor) -> Tensor:
     """How brightly each unit shines for each example, 0..255; a feature map is one unit, lit by its largest winner."""
-    flat = y.flatten(1)
-    won = pattern(flat, module.winners(flat.shape[1])) if isinstance(module, KWTA) else flat > 0
-    size = torch.where(won, flat.abs(), 0)
-    shine = torch.where(won, FAINTEST + (255 - FAINTEST) * size / size.amax(1, keepdim=True).clamp_min(1e-12), 0)
+    flat, wins = y.flatten(1), won(module, y).flatten(1)
+    size = torch.where(wins, flat.abs(), 0)
+    shine = torch.where(wins, FAINTEST + (255 - FAINTEST) * size / size.amax(1, keepdim=True).clamp_min(1e-12), 0)
     shine = shine.reshape(y.shape)
     return shine if shine.ndim == 2 else shine.flatten(2).amax(2)
 

@@ -38,7 +38,7 @@ def packed(sides: list[Run], name: str, have: int, data: Data) -> bytes:
     # Two answers are never alike: the browser hears of an answer only if it differs from the one before.
     header: dict[str, Any] = {"key": name, "start": have, "sides": described, "moment": time.monotonic_ns()}
     if have == 0:
-        header["setting"] = _setting(sides[0], data, arrays)
+        header["setting"] = _setting(sides, data, arrays)
     return _block(header, arrays)
 
 
@@ -55,7 +55,7 @@ def _side(side: Run, start: int, end: int, arrays: list[np.ndarray]) -> dict[str
                 "gammas": [None if gamma is None else float(gamma) for gamma in frame.gammas],
             }
         )
-    complete = side.done and end == len(side.frames)
+    complete = side.is_ended and end == len(side.frames)
     return {
         "frames": frames,
         "done": complete,
@@ -86,9 +86,9 @@ def _epoch(r: Epoch) -> dict[str, Any]:
     }
 
 
-def _setting(side: Run, data: Data, arrays: list[np.ndarray]) -> dict[str, Any]:
+def _setting(sides: list[Run], data: Data, arrays: list[np.ndarray]) -> dict[str, Any]:
     """What does not change during a run: the sample inputs and, for 2-D data, the training points."""
-    framer = side.framer
+    framer = sides[0].framer
     examples = data.x_test[framer.chosen]
     low, high = data.box
     if framer.planar:
@@ -103,8 +103,8 @@ def _setting(side: Run, data: Data, arrays: list[np.ndarray]) -> dict[str, Any]:
         "labels": data.labels_test[framer.chosen].tolist(),
         "examples": list(examples.shape),
         "points": min(len(data.x_train), 400) if framer.planar else 0,
-        "picture": list(_picture_shape(side, data)),
-        "lit": _lit_sizes(side),
+        "picture": list(_picture_shape(sides, data)),
+        "lit": _lit_sizes(sides[0]),
         "box": [low, high],
         "counts": [len(data.x_train), len(data.x_test)],
     }
@@ -115,8 +115,9 @@ def _unit(points: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.round(65535 * (points - low) / (high - low)).astype("<u2")
 
 
-def _picture_shape(side: Run, data: Data) -> tuple[int, ...]:
-    return side.frames[0].picture.shape if side.frames else (0, *data.shape)
+def _picture_shape(sides: list[Run], data: Data) -> tuple[int, ...]:
+    frames = [frame for side in sides for frame in side.frames[:1]]
+    return frames[0].picture.shape if frames else (0, *data.shape)
 
 
 def _lit_sizes(side: Run) -> list[int]:

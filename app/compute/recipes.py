@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Literal
 
 from app.compute import networks
-from app.compute.runs import Recipe
+from app.compute.runs import FRAMES, Recipe
 from kwta.activation.count import exact
 from kwta.networks import Spec
 from kwta.training import Annealing, Training
@@ -85,6 +85,11 @@ def read_twin(text: str) -> str:
     except (ValueError, OverflowError) as error:
         raise ValueError(f"the network beside it must be relu or a γ above 0 and up to 1, got {text[:40]!r}") from error
     return str(float(text))
+
+
+def read_have(value: object) -> int:
+    """How many frames a browser says it has; 0 for anything that is no such number."""
+    return value if isinstance(value, int) and 0 <= value <= FRAMES + 1 else 0
 
 
 def read_rate(text: str) -> float:

@@ -4,8 +4,11 @@ A run goes ahead only as far as somebody has asked (`Run.want`), so a paused or 
 rewinding replays the frames at hand. What a run produces is fixed by its recipe, so viewers of one link share one run.
 """
 
+import atexit
 import threading
-from dataclasses import dataclass, field
+import weakref
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -31,7 +34,7 @@ class Recipe:
     seed: int
     training: Training
     device: str = "auto"
-    kind: str = field(default="recipe")
+    kind: Literal["recipe"] = "recipe"
 
 
 def frame_steps(total: int, frames: int = FRAMES) -> tuple[int, ...]:
@@ -43,8 +46,35 @@ def frame_steps(total: int, frames: int = FRAMES) -> tuple[int, ...]:
     return tuple(sorted({round(total * (i / frames) ** CROWDING) for i in range(frames + 1)}))
 
 
+_alive: "weakref.WeakSet[Run]" = weakref.WeakSet()
+
+
+@atexit.register
+def end_all(seconds: float = 5.0) -> None:
+    """Cancel all runs and wait for their threads: one that is in torch when the interpreter ends would abort it."""
+    runs = list(_alive)
+    for run in runs:
+        run.cancel()
+    for run in runs:
+        run.join(seconds)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A run at one moment: how many frames, the weights and γ as of the last, and whether it has ended by itself."""
+
+    frames: int
+    weights: dict[str, torch.Tensor]
+    gammas: tuple
+    is_ended: bool
+
+
 class Run:
-    """One training, made by a thread of its own. Frames only ever grow; reading them needs no lock."""
+    """One training, made by a thread of its own. Frames only ever grow; reading them needs no lock.
+
+    A run nobody asks for rests after the frames asked for last, and a cancelled one goes no further: `cancelled` says
+    that it was ended from outside, `is_ended` that it came to its own end, by finishing, diverging or failing.
+    """
 
     def __init__(self, recipe: Recipe, data: Data) -> None:
         self.recipe = recipe
@@ -57,14 +87,21 @@ class Run:
         self.framer = Framer(self.net, data)
         self._weights: dict[str, torch.Tensor] = {}
         self._records: list[Step | Epoch] = []
-        self._wanted, self._cancelled = 0, False
+        self.cancelled = False
+        self._wanted = 0
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, args=(data,), name="kwta-run", daemon=True)
+        _alive.add(self)
         self._thread.start()
 
     @property
+    def is_ended(self) -> bool:
+        return self.stopped is not None or self.error is not None
+
+    @property
     def done(self) -> bool:
-        return self.stopped is not None or self.error is not None or self._cancelled
+        """Whether there will be no further frame."""
+        return self.is_ended or self.cancelled
 
     def want(self, frames: int) -> None:
         """Let the run go on until it has so many frames; it never goes back."""
@@ -80,20 +117,29 @@ class Run:
     def cancel(self) -> None:
         """End the run where it is; its frames stay readable."""
         with self._changed:
-            self._cancelled = True
+            self.cancelled = True
             self._changed.notify_all()
+
+    def join(self, seconds: float) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join(seconds)
+
+    def state(self) -> State:
+        """Frames, weights and end, all of one moment."""
+        with self._changed:
+            gammas = self.frames[-1].gammas if self.frames else ()
+            return State(len(self.frames), dict(self._weights), gammas, self.is_ended)
 
     def network(self) -> nn.Module:
         """A copy of the network as of the last frame, on the CPU, in evaluation mode."""
-        with self._changed:
-            weights, gammas = dict(self._weights), self.frames[-1].gammas if self.frames else ()
-        return restored(self.recipe, weights, gammas)
+        return restored(self.recipe, self.state())
 
     def _work(self, data: Data) -> None:
         try:
             self._train(data)
         except Exception as error:  # whatever ends the thread is shown to whoever watches
-            self.error = f"{type(error).__name__}: {error}"
+            self.error = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        self.net.zero_grad(set_to_none=True)
         with self._changed:
             self._changed.notify_all()
 
@@ -101,7 +147,7 @@ class Run:
         due = set(frame_steps(self.total_steps))
         self._hold()
         records = train(self.net, data, self.recipe.training, device=self.recipe.device)
-        while not self._cancelled:
+        while not self.cancelled:
             self._hold()
             with AT_ONCE:
                 if self._advance(records, due):
@@ -110,17 +156,18 @@ class Run:
     def _hold(self) -> None:
         """Wait until another frame is wanted."""
         with self._changed:
-            self._changed.wait_for(lambda: self._cancelled or len(self.frames) < self._wanted)
+            self._changed.wait_for(lambda: self.cancelled or len(self.frames) < self._wanted)
 
     def _advance(self, records, due: set[int]) -> bool:
         """Train until the next frame is due and take it; True at the end."""
         for record in records:
-            if self._cancelled:
+            if self.cancelled:
                 return True
             if isinstance(record, Stopped):
                 if self._records:
                     self._take()
-                self.stopped = record
+                with self._changed:
+                    self.stopped = record
                 return True
             self._records.append(record)
             ends_epoch = isinstance(record, Step) and record.step % self.per_epoch == 0
@@ -139,11 +186,11 @@ class Run:
             self._changed.notify_all()
 
 
-def restored(recipe: Recipe, weights: dict[str, torch.Tensor], gammas: tuple) -> nn.Module:
-    """The recipe's network with these weights and γ, or as initialised where there are none yet."""
+def restored(recipe: Recipe, state: State) -> nn.Module:
+    """The recipe's network with the weights and γ of a state, or as initialised where there are none yet."""
     net = build(recipe.net, recipe.seed)
-    if weights:
-        net.load_state_dict(weights)
-    if any(gamma is not None for gamma in gammas):
-        set_gamma(net, gammas)
+    if state.weights:
+        net.load_state_dict(state.weights)
+    if any(gamma is not None for gamma in state.gammas):
+        set_gamma(net, state.gammas)
     return net.eval()

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from app.compute import Unusable, networks, recipes, training
-from app.compute.runs import Recipe, Run
+from app.compute.runs import Recipe, Run, State, restored
 from kwta.networks import build
 
 WEIGHTS = {"trained": "Trained", "untrained": "Untrained"}
@@ -79,11 +79,12 @@ def snapshot(which: Which) -> Snapshot:
     run.want(len(run.frames) + AHEAD)
     if not run.frames:
         run.wait(1, PATIENCE)
-    frames, is_done = len(run.frames), run.stopped is not None
+    state = run.state()
     if run.error or (run.stopped and run.stopped.reason == "diverged"):
         why = run.error or (run.stopped.message if run.stopped else "")
         raise Unusable(f"the training failed: {why} Choose the untrained network, or other layers or γ.")
-    return Snapshot(which, _at(which.recipe, frames), frames, epoch(run), which.recipe.training.epochs, is_done)
+    net = _at(which.recipe, state.frames, state)
+    return Snapshot(which, net, state.frames, epoch(run), which.recipe.training.epochs, state.is_ended)
 
 
 def epoch(run: Run) -> float:
@@ -93,11 +94,11 @@ def epoch(run: Run) -> float:
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
-def _at(recipe: Recipe, frames: int) -> nn.Module:
-    """The recipe's network after so many frames; −1 for untrained."""
-    if frames < 0:
+def _at(recipe: Recipe, frames: int, _state: State | None = None) -> nn.Module:  # noqa: ARG001 (part of the key)
+    """The recipe's network in the state with so many frames, which names the weights; −1 for untrained."""
+    if _state is None:
         return build(recipe.net, recipe.seed).eval()
-    net = training.run(recipe).network()
+    net = restored(recipe, _state)
     if not all(torch.isfinite(value).all() for value in net.state_dict().values() if value.is_floating_point()):
         raise Unusable("the weights are no longer finite: the training diverged. Choose the untrained network.")
     return net

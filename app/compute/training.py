@@ -2,12 +2,15 @@
 
 import streamlit as st
 
-from app.compute import data, packing, recipes
+from app.compute import Unusable, data, packing, recipes
 from app.compute.runs import Recipe, Run
 from kwta.networks import to_bytes
 
+# Runs at hand at a time, over all viewers; the frames and weights of a large one take a few hundred megabytes.
+RUNS = 16
 
-@st.cache_resource(max_entries=24, on_release=Run.cancel, show_spinner=False)
+
+@st.cache_resource(max_entries=RUNS, on_release=Run.cancel, show_spinner=False)
 def run(recipe: Recipe) -> Run:
     """The one run of this recipe, shared by all viewers."""
     return Run(recipe, data.data(recipe.data))
@@ -20,7 +23,10 @@ def chunk(pair: recipes.Pair, have: int) -> bytes:
 
 def checkpoint(recipe: Recipe) -> bytes:
     """The network of a run as of its last frame: weights and spec, see `kwta.networks.to_bytes`."""
-    return to_bytes(run(recipe).network())
+    try:
+        return to_bytes(run(recipe).network())
+    except ValueError as error:  # weights that are no longer finite
+        raise Unusable(f"there is no network to save: {error}") from error
 
 
 def file_name(recipe: Recipe) -> str:

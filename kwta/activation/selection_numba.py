@@ -1,5 +1,6 @@
 """Selection on the CPU in O(N): our kernel, parallel over rows with the GIL released."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -17,8 +18,9 @@ ENTRIES_PER_THREAD = 1 << 16
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="kwta-selection")
+def _pool() -> ThreadPoolExecutor:
+    """The threads of this process that help with large inputs; they are made when first needed."""
+    return ThreadPoolExecutor(max(os.cpu_count() or 1, 2) - 1, thread_name_prefix="kwta-selection")
 
 
 def _over_rows(kernel, entries: int, rows: int, *arguments) -> None:
@@ -32,7 +34,7 @@ def _over_rows(kernel, entries: int, rows: int, *arguments) -> None:
         [a[start:end] if isinstance(a, np.ndarray) and len(a) else a for a in arguments]
         for start, end in pairwise(edges)
     ]
-    others = [_pool(parts - 1).submit(kernel, *chunk) for chunk in chunks[1:]]
+    others = [_pool().submit(kernel, *chunk) for chunk in chunks[1:]]
     kernel(*chunks[0])
     for other in others:
         other.result()

@@ -13,6 +13,7 @@ from kwta.networks.json_form import from_json, to_json
 from kwta.networks.network import Network
 from kwta.networks.remaining import remaining_relus
 from kwta.networks.specs import CNN, MLP, Gamma, Spec
+from kwta.networks.won import won
 
 __all__ = [
     "CNN",
@@ -38,4 +39,5 @@ __all__ = [
     "to_json",
     "winners_of",
     "with_kwta",
+    "won",
 ]

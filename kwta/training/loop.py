@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator
 from math import isfinite
 from time import perf_counter
 
+import numpy as np
 import torch
+from numpy import ndarray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from kwta import devices
 from kwta.datasets import Data
 from kwta.networks import gammas_of, set_gamma
-from kwta.training.measure import SAMPLE, evaluate
+from kwta.training.measure import SAMPLE, evaluate, evaluating
 from kwta.training.records import Epoch, Record, Step, Stopped
 from kwta.training.spec import Training
 
@@ -58,15 +60,11 @@ def _batches(n: int, spec: Training, generator: torch.Generator) -> Iterator[Ten
 def _check_fit(net: nn.Module, data: Data, device: torch.device) -> None:
     """Raises ValueError where the network does not take the data's inputs or has another number of classes."""
     example = torch.tensor(data.x_train[:1], device=device)
-    mode = net.training
-    net.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), evaluating(net):
             shape = tuple(net(example).shape)
     except RuntimeError as error:
         raise ValueError(f"the network does not take inputs of shape {data.shape}: {error}") from error
-    finally:
-        net.train(mode)
     if shape != (1, data.n_classes):
         raise ValueError(f"the data have {data.n_classes} classes, but one input gives an output of shape {shape}")
 
@@ -76,7 +74,8 @@ class _Run:
 
     def __init__(self, net: nn.Module, data: Data, spec: Training, attack: Attack | None, device: torch.device) -> None:
         self.net, self.spec, self.attack = net, spec, attack
-        self.x, self.labels = _on(device, data.x_train, data.labels_train)
+        self.x = _shared(device, data.x_train)
+        self.sample, self.labels = _on(device, data.x_train[:SAMPLE], data.labels_train)
         self.x_test, self.labels_test = _on(device, data.x_test, data.labels_test)
         self.optimiser = _optimiser(net, spec)
         self.order = torch.Generator().manual_seed(spec.seed)
@@ -93,6 +92,7 @@ class _Run:
     def advance(self, epoch: int, chosen: Tensor) -> Step:
         """One step of the optimiser."""
         x, labels = self.x[chosen], self.labels[chosen]
+        before = [buffer.clone() for buffer in self.net.buffers()]
         self.net.train()  # here and not once before: a reader may have put it into evaluation mode to look at it
         if self.attack is not None:
             x = self.attack(self.net, x, labels, self.randomness)
@@ -102,14 +102,21 @@ class _Run:
         loss.backward()
         limit = self.spec.clip if self.spec.clip is not None else torch.inf
         norm = float(nn.utils.clip_grad_norm_(self.net.parameters(), limit))
-        if isfinite(norm):  # a step along NaN would destroy the weights that show what happened
+        if isfinite(norm) and isfinite(float(loss.detach())):
             self.optimiser.step()
+        else:  # a step along NaN would destroy the weights that show what happened; batch norm has stepped already
+            self._restore(before)
         self.step += 1
         accuracy = float((logits.detach().argmax(dim=1) == labels).float().mean())
         return Step(epoch, self.step, float(loss.detach()), accuracy, norm, gammas_of(self.net), self.clock.seconds)
 
+    def _restore(self, buffers: list[Tensor]) -> None:
+        with torch.no_grad():
+            for buffer, value in zip(self.net.buffers(), buffers, strict=True):
+                buffer.copy_(value)
+
     def measured(self, epoch: int) -> Epoch:
-        train = evaluate(self.net, self.x[:SAMPLE], self.labels[:SAMPLE])
+        train = evaluate(self.net, self.sample, self.labels[:SAMPLE])
         test = evaluate(self.net, self.x_test, self.labels_test)
         return Epoch(
             epoch,
@@ -130,6 +137,20 @@ class _Run:
 
 def _on(device: torch.device, *arrays) -> list[Tensor]:
     return [torch.tensor(array, device=device) for array in arrays]
+
+
+def _shared(device: torch.device, array: ndarray) -> Tensor:
+    """The array on the device; on the CPU it shares its memory, for it may be large and examples are copied from it."""
+    return torch.from_numpy(np.asarray(_Shared(array))) if device.type == "cpu" else torch.tensor(array, device=device)
+
+
+class _Shared:
+    """An array's memory without the mark that it is read-only, which torch does not know and warns about."""
+
+    def __init__(self, array: ndarray) -> None:
+        self.array = array  # keeps the memory alive
+        interface = array.__array_interface__
+        self.__array_interface__ = {**interface, "data": (interface["data"][0], False)}
 
 
 def _diverged(step: Step, rate: float) -> str:
@@ -175,8 +196,8 @@ def train(
     a record is asked for, so that a reader may pause, look at the weights, or leave. It stays on the device chosen.
     `attack` makes the training adversarial: its inputs replace each batch.
 
-    The same network, data, spec and device give the same weights, bit by bit, however many others train at the same
-    time, as long as torch's number of threads is the same.
+    On the CPU the same network, data and spec give the same weights, bit by bit, however many others train at the same
+    time, as long as torch's number of threads is the same. On a GPU that holds as far as its kernels are deterministic.
 
     Raises ValueError, before the first record, if network and data do not fit or no unit of a layer would win.
     """

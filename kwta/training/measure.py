@@ -1,5 +1,7 @@
 """How good a network is on examples, and which of its units never take part."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -7,8 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from kwta.activation import KWTA, pattern
-from kwta.networks import hidden
+from kwta.networks import hidden, won
 
 # Training examples on which loss and accuracy are reported after every epoch: standard error of an accuracy about 1 %.
 SAMPLE = 2000
@@ -25,18 +26,31 @@ class Evaluation:
     dead: tuple[int, ...]
 
 
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode; afterwards each of its modules is in the mode it was in."""
+    modes = {module: module.training for module in net.modules()}
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
 class _Usage:
     """Forward hooks that note which units were active for some example."""
 
     def __init__(self, net: nn.Module) -> None:
         self.active: dict[str, Tensor] = {}
-        self.handles = [module.register_forward_pre_hook(self._note(name)) for name, module in hidden(net)]
+        self.handles = [
+            module.register_forward_pre_hook(self._note(name), with_kwargs=True) for name, module in hidden(net)
+        ]
 
     def _note(self, name: str):
-        def note(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            y = args[0].flatten(1)
-            won = pattern(y, module.winners(y.shape[1])) if isinstance(module, KWTA) else y > 0
-            seen = won.any(dim=0)
+        def note(module: nn.Module, args: tuple, kwargs: dict) -> None:
+            y = next(iter((*args, *kwargs.values())))
+            seen = won(module, y).any(dim=0)
             self.active[name] = self.active[name] | seen if name in self.active else seen
 
         return note
@@ -44,24 +58,18 @@ class _Usage:
     def dead(self) -> tuple[int, ...]:
         return tuple(int((~active).sum()) for active in self.active.values())
 
-    def remove(self) -> None:
+    def close(self) -> None:
         for handle in self.handles:
             handle.remove()
 
 
 @torch.no_grad()
 def evaluate(net: nn.Module, x: Float[Tensor, "n ..."], labels: Int[Tensor, " n"], batch: int = BATCH) -> Evaluation:
-    """Loss, accuracy and dead units of the network on all examples given, in evaluation mode; its mode is kept."""
-    training = net.training
-    net.eval()
-    usage = _Usage(net)
+    """Loss, accuracy and dead units of the network on all examples given, in evaluation mode; its modes are kept."""
     loss, right = 0.0, 0
-    try:
+    with evaluating(net), closing(_Usage(net)) as usage:
         for part, truth in zip(x.split(batch), labels.split(batch), strict=True):
             logits = net(part)
             loss += float(cross_entropy(logits, truth, reduction="sum"))
             right += int((logits.argmax(dim=1) == truth).sum())
-    finally:
-        usage.remove()
-        net.train(training)
     return Evaluation(loss / len(x), right / len(x), usage.dead())
