@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class Comparison:
     repeats: int = REPEATS
     device: str = "auto"
     seed: int = 0
-    kind: str = "comparison"
+    kind: Literal["comparison"] = "comparison"
 
 
 @dataclass(frozen=True, eq=False)

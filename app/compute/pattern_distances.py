@@ -1,6 +1,7 @@
 """How far apart the patterns of inputs are: within a class, between classes, and when an input is perturbed."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -29,6 +30,7 @@ class Query:
     radius: float
     norm: Norm
     seed: int
+    kind: Literal["query"] = "query"
 
 
 @dataclass(frozen=True, eq=False)

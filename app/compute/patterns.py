@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ class Question:
     norm: Norm = "linf"
     radius: float = 0.1
     seed: int = 0
+    kind: Literal["question"] = "question"
 
 
 @dataclass(frozen=True, eq=False)
