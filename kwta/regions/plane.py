@@ -70,11 +70,11 @@ def _cells(steps: Stages, plane: Slice, centre: Float[ndarray, "2"], limit: int)
         plane=plane,
         sizes=steps.sizes,
         winners=steps.winners,
-        vertices=points[:n_vertices] + centre,
+        vertices=points[:n_vertices] + centre if centre.any() else points[:n_vertices],
         offsets=np.concatenate([[0], ends[:n_cells]]),
         weight=weight,
-        bias=bias - weight @ centre,
-        bits=_bits(words[:n_cells], workspace.dims),
+        bias=bias - weight @ centre if centre.any() else bias,
+        bits=_bits(words[:n_cells], steps.sizes),
         tags=tags[:n_vertices],
         areas=areas[:n_cells],
         complete=complete,
@@ -91,8 +91,10 @@ def _centred(steps: Stages, centre: Float[ndarray, "2"]) -> Stages:
     return Stages((moved, *steps.hidden[1:]), steps.weight, steps.bias)
 
 
-def _bits(words: Int64[ndarray, "regions words"], dims: Int64[ndarray, "layers 7"]) -> UInt8[ndarray, "regions _"]:
+def _bits(words: Int64[ndarray, "regions words"], sizes: tuple[int, ...]) -> UInt8[ndarray, "regions _"]:
     """The words' bytes without those that no unit uses: each layer takes whole bytes, as `patterns.packed` does."""
     data = words.astype("<i8", copy=False).view(np.uint8)
-    used = [8 * word + np.arange(-(-n // 8)) for n, word in dims[:, [at.N, at.WORD]]]
-    return data[:, np.concatenate(used)] if used else data
+    starts = np.cumsum([0, *(8 * -(-n // 64) for n in sizes)])
+    used = [start + np.arange(-(-n // 8)) for start, n in zip(starts, sizes, strict=False)]
+    n_used = sum(map(len, used))
+    return data if n_used == data.shape[1] else data[:, np.concatenate([*used, np.empty(0, int)])]

@@ -8,10 +8,13 @@ output does not grow with the number of regions. The walk stops when its output 
 from numba import njit
 
 from kwta.regions.kwta_kernel import next_kwta, open_kwta
+from kwta.regions.pointer_kernel import pointer, shifted
 from kwta.regions.polygon_kernel import (
     CELLS,
+    COLUMNS,
     DONE,
     LAYER,
+    LAYERS,
     LIMIT,
     MAP,
     OPENED,
@@ -19,6 +22,7 @@ from kwta.regions.polygon_kernel import (
     POLYGON_FULL,
     SIDES,
     VERTICES,
+    WIDE,
     K,
     Q,
 )
@@ -36,52 +40,68 @@ def area(V, q, m):
 
 
 @njit(cache=True, nogil=True)
-def emit(L, layer, state, V, T, M, PW, points, tags, ends, maps, bits, areas):
-    """Write the cell at hand behind those already written; False if there is no room."""
-    q, m, s, cell, first = L[layer, Q], L[layer, SIDES], L[layer, MAP], state[CELLS], state[VERTICES]
-    if cell >= len(ends) or first + m > len(points):
-        return False
+def emit(own, all, V, T, y, PW, points, tags, ends, maps, bits, areas, n_outputs, n_words):
+    """Write the cell at hand behind those already written."""
+    q, m, wide, cell, first = own[Q], own[SIDES], all[WIDE], all[CELLS], all[VERTICES]
     for v in range(m):
-        points[first + v, 0], points[first + v, 1] = V[2 * (q + v)], V[2 * (q + v) + 1]
-        tags[first + v, 0], tags[first + v, 1] = T[3 * (q + v)], T[3 * (q + v) + 1]
-    for o in range(maps.shape[1]):
-        maps[cell, o, 0], maps[cell, o, 1], maps[cell, o, 2] = M[3 * s, o], M[3 * s + 1, o], M[3 * s + 2, o]
-    for w in range(bits.shape[1]):
-        bits[cell, w] = PW[w]
+        points[2 * (first + v)] = V[2 * (q + v)]
+        points[2 * (first + v) + 1] = V[2 * (q + v) + 1]
+        tags[2 * (first + v)] = T[3 * (q + v)]
+        tags[2 * (first + v) + 1] = T[3 * (q + v) + 1]
+    for o in range(n_outputs):
+        for k in range(3):
+            maps[3 * (cell * n_outputs + o) + k] = y[k * wide + o]
+    for w in range(n_words):
+        bits[cell * n_words + w] = PW[w]
     areas[cell] = area(V, q, m)
     ends[cell] = first + m
-    state[CELLS], state[VERTICES] = cell + 1, first + m
-    return True
+    all[CELLS] = cell + 1
+    all[VERTICES] = first + m
 
 
 @njit(cache=True, nogil=True)
-def walk(limit, dims, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, mv, *output):
+def walk(limit, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, points, tags, ends, maps, bits, areas):
     """Go on until all cells are written (DONE), memory or output is full, or `limit` cells are written."""
-    n_layers = len(dims)
-    layer = state[LAYER]
+    room, vertex_room, n_outputs, n_words = len(ends), len(points), maps.shape[1], bits.shape[1]
+    layers, all, tol, v, t, r, rw = (
+        pointer(L),
+        pointer(state),
+        pointer(tols),
+        pointer(V),
+        pointer(T),
+        pointer(R),
+        pointer(RW),
+    )
+    rl, maps_of, s, j, g, u = pointer(RL), pointer(M), pointer(S), pointer(J), pointer(G), pointer(U)
+    weights, biases, path, keys, table = pointer(W), pointer(B), pointer(PW), pointer(Z), pointer(H)
+    to = (pointer(points), pointer(tags), pointer(ends), pointer(maps), pointer(bits), pointer(areas))
+    layer = all[LAYER]
     while layer >= 0:
-        state[LAYER] = layer
-        if layer == n_layers:
-            if state[CELLS] >= limit:
+        all[LAYER] = layer
+        own = shifted(layers, COLUMNS * layer)
+        if layer == all[LAYERS]:
+            if all[CELLS] >= limit:
                 return LIMIT
-            if not emit(L, layer, state, V, T, M, PW, *output):
+            if all[CELLS] >= room or all[VERTICES] + own[SIDES] > vertex_room:
                 return OUTPUT_FULL
+            y = shifted(maps_of, 3 * all[WIDE] * own[MAP])
+            emit(own, all, v, t, y, path, to[0], to[1], to[2], to[3], to[4], to[5], n_outputs, n_words)
             layer -= 1
             continue
-        if not state[OPENED]:
-            if dims[layer, K]:
-                status = open_kwta(layer, dims, L, tols, state, V, T, R, RW, M, S, J, G, U, W, B, PW, Z, H, mv)
+        if not all[OPENED]:
+            if own[K]:
+                status = open_kwta(own, all, tol, v, t, r, rw, maps_of, s, j, g, u, weights, biases, path, keys, table)
             else:
-                status = open_relu(layer, dims, L, tols, state, V, T, R, RW, RL, M, S, J, U, W, B, mv)
+                status = open_relu(own, all, tol, v, t, r, rw, rl, maps_of, s, j, u, weights, biases)
             if status != DONE:
                 return status
-            state[OPENED] = 1
-        if dims[layer, K]:
-            child = next_kwta(layer, dims, L, R, RW, M, J, U, W, PW)
+            all[OPENED] = 1
+        if own[K]:
+            child = next_kwta(own, all, r, rw, maps_of, j, u, weights, path)
         else:
-            child = next_relu(layer, dims, L, tols, V, T, R, RW, RL, M, G, J, U, W, PW, mv)
+            child = next_relu(own, all, tol, v, t, r, rw, rl, maps_of, g, j, u, weights, path)
         if child < 0:
             return POLYGON_FULL
         layer += child if child else -1
-        state[OPENED] = 0 if child and layer < n_layers else 1
+        all[OPENED] = 0 if child and layer < all[LAYERS] else 1
     return DONE

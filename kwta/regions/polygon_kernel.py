@@ -1,12 +1,14 @@
-"""Convex polygons, affine maps and tags in flat arrays: what the walks through a plane share. Numba functions.
+"""Convex polygons, affine maps and tags in flat memory: what the walks through a plane share. Numba functions.
 
-V [2 p] and T [3 p] hold the coordinates of vertex p and three tags of the edge that starts there: what made it (a layer
-and two units), the line it lies on, and a number of passing use. A polygon is its first vertex q and its number of
-vertices m, counter-clockwise. Map s is the rows 3s, 3s + 1, 3s + 2 of M: y = M[3s] t₀ + M[3s + 1] t₁ + M[3s + 2].
+All arrays are pointers (see `pointer_kernel`). V [2 p] and T [3 p] hold the coordinates of vertex p and three tags of
+the edge that starts there: what made it (a layer and two units), the line it lies on, and a number of passing use. A
+polygon is its first vertex q and its number of vertices m, counter-clockwise. A map has three rows of `wide` entries:
+y = a t₀ + b t₁ + c.
 """
 
-import numpy as np
 from numba import njit
+
+from kwta.regions.pointer_kernel import shifted
 
 FAST = {"nnan", "ninf", "nsz", "contract"}
 BIG = 1e300  # instead of infinity, which fast arithmetic excludes
@@ -14,30 +16,37 @@ TOLERANCE = 1e-12  # of y, relative to the largest |y| on the parent
 FEW = 2  # outputs: sums over units rather than columns
 NEW = -2  # third tag of a vertex that a cut has made
 
-N, K, NEXT, WEIGHT, BIAS, WORD, WORDS = range(7)  # columns of dims: of each hidden layer
-# Columns of L, the state of each layer: its parent, its undecided units, its children, where their memory begins and
-# ends.
-Q, SIDES, MAP, UNITS, WON, COUNT, CURSOR, REFERENCE, LINE, V_FIRST, R_FIRST, M_FIRST, V_TOP, R_TOP, M_TOP = range(15)
-LAYER, OPENED, CELLS, VERTICES, LINES, STAMP, UNSPLIT = range(7)  # of state
+# The numbers that belong to a layer: what never changes (its index, n, k, n of the next, where its weights, biases and
+# words of the pattern begin, and how many words); its parent; its undecided units; its children and their memory.
+INDEX, N, K, NEXT, WEIGHT, BIAS, WORD, WORDS = range(8)
+Q, SIDES, MAP, UNITS, WON, CURSOR, REFERENCE, LINE, V_FIRST, R_FIRST, M_FIRST, V_TOP, R_TOP, M_TOP = range(8, 22)
+COLUMNS = 22
+# The numbers of the walk: where it stands, what it has written, and how much memory there is.
+LAYER, OPENED, CELLS, VERTICES, LINES, STAMP, UNSPLIT = range(7)
+LAYERS, WIDE, SET_WORDS, MOST_SIDES, V_ROOM, R_ROOM, M_ROOM, SLOTS = range(7, 15)
+NUMBERS = 15
 DONE, OUTPUT_FULL, MEMORY_FULL, POLYGON_FULL, LIMIT = range(5)  # what the walk returns
 
 
 @njit(cache=True, nogil=True)
 def bit(i):
     """The bit of unit i in its word of 64: bytes are filled from their highest bit, as np.packbits does."""
-    return np.int64(1) << ((i ^ 7) & 63)
+    return 1 << ((i ^ 7) & 63)
 
 
 @njit(cache=True, nogil=True)
 def tag(layer, entering, leaving):
-    """A layer and two units (−1: none) in one number."""
+    """A layer, from 1, and two units (−1: none) in one number."""
     return (layer << 48) | ((entering + 1) << 24) | (leaving + 1)
 
 
 @njit(cache=True, nogil=True)
 def copy_vertex(V, T, p, to, tag, line):
-    V[2 * to], V[2 * to + 1] = V[2 * p], V[2 * p + 1]
-    T[3 * to], T[3 * to + 1], T[3 * to + 2] = tag, line, T[3 * p + 2]
+    V[2 * to] = V[2 * p]
+    V[2 * to + 1] = V[2 * p + 1]
+    T[3 * to] = tag
+    T[3 * to + 1] = line
+    T[3 * to + 2] = T[3 * p + 2]
 
 
 @njit(cache=True, nogil=True)
@@ -46,18 +55,20 @@ def copy_polygon(V, T, q, m, to):
         copy_vertex(V, T, q + v, to + v, T[3 * (q + v)], T[3 * (q + v) + 1])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def cross_edge(V, T, p, p_next, g, g_next, to, tag, line):
-    """The point of an edge where g vanishes, from its inner end: both sides of a border compute it from their own."""
+    """The point of an edge where g vanishes, interpolated between its ends: the residual is small at any angle."""
     s = g / (g - g_next)
     V[2 * to] = V[2 * p] + s * (V[2 * p_next] - V[2 * p])
     V[2 * to + 1] = V[2 * p + 1] + s * (V[2 * p_next + 1] - V[2 * p + 1])
-    T[3 * to], T[3 * to + 1], T[3 * to + 2] = tag, line, NEW
+    T[3 * to] = tag
+    T[3 * to + 1] = line
+    T[3 * to + 2] = NEW
 
 
 @njit(cache=True, nogil=True)
 def sign(g, tol):
-    return 1 if g > tol else (-1 if g < -tol else 0)
+    return (g > tol) - (g < -tol)
 
 
 @njit(cache=True, nogil=True)
@@ -72,9 +83,11 @@ def clip(V, T, G, q, m, to, tol, tag, line):
     if inner == 0:
         return 0
     n = 0
+    there = sign(G[0], tol)
     for v in range(m):
+        here = there
         p, w = q + v, (v + 1 if v + 1 < m else 0)
-        here, there = sign(G[v], tol), sign(G[w], tol)
+        there = sign(G[w], tol)
         if here >= 0:
             leaves = here == 0 and there < 0
             copy_vertex(V, T, p, to + n, tag if leaves else T[3 * p], line if leaves else T[3 * p + 1])
@@ -110,34 +123,31 @@ def halve(V, T, G, q, m, to_in, to_out, tol, tag_in, tag_out, line):
             copy_vertex(V, T, p, to_out + n_out, tag_out if leaves else tag, line + 1 if leaves else on_line)
             n_out += 1
         if here * there < 0:
-            if here > 0:
-                cross_edge(V, T, p, q + w, G[v], G[w], to_in + n_in, tag_in, line)
-                copy_vertex(V, T, to_in + n_in, to_out + n_out, tag, on_line)
-            else:
-                cross_edge(V, T, p, q + w, G[v], G[w], to_in + n_in, tag, on_line)
-                copy_vertex(V, T, to_in + n_in, to_out + n_out, tag_out, line + 1)
+            enters = here < 0
+            cross_edge(V, T, p, q + w, G[v], G[w], to_in + n_in, tag if enters else tag_in, on_line if enters else line)
+            copy_vertex(V, T, to_in + n_in, to_out + n_out, tag_out if enters else tag, line + 1 if enters else on_line)
             n_in += 1
             n_out += 1
     return n_in, n_out
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def extremes(a, b, c, V, q, m, low, high):
+def extremes(y, wide, n, V, q, m, low, high):
     """The lowest and highest y of every unit on a polygon; returns the largest |y|. Two vertices at a time."""
-    n = a.size
+    a, b, c = y, shifted(y, wide), shifted(y, 2 * wide)
     for v in range(0, m, 2):
         p, r = q + v, q + min(v + 1, m - 1)
         x0, x1, z0, z1 = V[2 * p], V[2 * p + 1], V[2 * r], V[2 * r + 1]
         if v == 0:
             for i in range(n):
-                y, z = a[i] * x0 + (b[i] * x1 + c[i]), a[i] * z0 + (b[i] * z1 + c[i])
-                low[i] = min(y, z)
-                high[i] = max(y, z)
+                f, g = a[i] * x0 + (b[i] * x1 + c[i]), a[i] * z0 + (b[i] * z1 + c[i])
+                low[i] = min(f, g)
+                high[i] = max(f, g)
         else:
             for i in range(n):
-                y, z = a[i] * x0 + (b[i] * x1 + c[i]), a[i] * z0 + (b[i] * z1 + c[i])
-                low[i] = min(low[i], min(y, z))
-                high[i] = max(high[i], max(y, z))
+                f, g = a[i] * x0 + (b[i] * x1 + c[i]), a[i] * z0 + (b[i] * z1 + c[i])
+                low[i] = min(low[i], min(f, g))
+                high[i] = max(high[i], max(f, g))
     largest = 0.0
     for i in range(n):
         largest = max(largest, max(high[i], -low[i]))
@@ -145,65 +155,69 @@ def extremes(a, b, c, V, q, m, low, high):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def add_unit(M, target, source, s, i, W, first, n_next):
-    """Map target = map source + w ⊗ y: unit i, with its y of map s, enters the next layer's map by its weights w.
+def add_unit(target, source, y, wide, i, w, n):
+    """Map target = map source + w ⊗ y: unit i, with its y, enters the next layer's map by its n weights w.
 
-    The two maps must differ: the compiler's vector code is for arrays that do not overlap.
+    The two maps must differ: the compiler's vector code is for memory that does not overlap.
     """
-    n, w = np.uint64(n_next), np.uint64(first + i * n_next)
-    for k in range(3):
-        to, of, factor = np.uint64(3 * target + k), np.uint64(3 * source + k), M[3 * s + k, i]
+    for k in range(0, 3 * wide, wide):
+        to, of, factor = shifted(target, k), shifted(source, k), y[k + i]
         for o in range(n):
-            M[to, o] = M[of, o] + factor * W[w + o]
+            to[o] = of[o] + factor * w[o]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def add_units(M, target, s, units, count, sign, W, first, n_next):
-    """Map target += sign · Σ w ⊗ y over the listed units: four at a time, so that the target is written less often.
-
-    Unsigned places spare the compiler the check for negative ones, which would keep it from vector code.
-    """
-    n = np.uint64(n_next)
-    if n_next <= FEW:
-        for k in range(3):
-            y = 3 * s + k
-            for o in range(n_next):
+def add_units(target, y, wide, units, count, factor, W, n):
+    """Map target += factor · Σ w ⊗ y over the listed units, four at a time: the target is written less often."""
+    if n <= FEW:
+        for k in range(0, 3 * wide, wide):
+            for o in range(n):
                 total = 0.0
                 for u in range(count):
-                    total += M[y, units[u]] * W[first + units[u] * n_next + o]
-                M[3 * target + k, o] += sign * total
+                    total += y[k + units[u]] * W[units[u] * n + o]
+                target[k + o] += factor * total
         return
     for u in range(0, count - count % 4, 4):
         i0, i1, i2, i3 = units[u], units[u + 1], units[u + 2], units[u + 3]
-        w0, w1 = np.uint64(first + i0 * n_next), np.uint64(first + i1 * n_next)
-        w2, w3 = np.uint64(first + i2 * n_next), np.uint64(first + i3 * n_next)
-        for k in range(3):
-            y, to = 3 * s + k, np.uint64(3 * target + k)
-            y0, y1, y2, y3 = sign * M[y, i0], sign * M[y, i1], sign * M[y, i2], sign * M[y, i3]
+        w0, w1, w2, w3 = shifted(W, i0 * n), shifted(W, i1 * n), shifted(W, i2 * n), shifted(W, i3 * n)
+        for k in range(0, 3 * wide, wide):
+            y0, y1, y2, y3 = factor * y[k + i0], factor * y[k + i1], factor * y[k + i2], factor * y[k + i3]
+            to = shifted(target, k)
             for o in range(n):
-                M[to, o] += y0 * W[w0 + o] + y1 * W[w1 + o] + y2 * W[w2 + o] + y3 * W[w3 + o]
+                to[o] += y0 * w0[o] + y1 * w1[o] + y2 * w2[o] + y3 * w3[o]
     for u in range(count - count % 4, count):
-        w0 = np.uint64(first + units[u] * n_next)
-        for k in range(3):
-            y0, to = sign * M[3 * s + k, units[u]], np.uint64(3 * target + k)
+        w0 = shifted(W, units[u] * n)
+        for k in range(0, 3 * wide, wide):
+            y0, to = factor * y[k + units[u]], shifted(target, k)
             for o in range(n):
-                M[to, o] += y0 * W[w0 + o]
+                to[o] += y0 * w0[o]
 
 
 @njit(cache=True, nogil=True)
-def start_map(M, s, bias):
-    """Map s = bias, constant."""
-    n = bias.size
-    M[3 * s, :n] = 0.0
-    M[3 * s + 1, :n] = 0.0
-    M[3 * s + 2, :n] = bias
+def start_map(target, wide, bias, n):
+    """The constant map bias."""
+    for o in range(n):
+        target[o] = 0.0
+        target[wide + o] = 0.0
+        target[2 * wide + o] = bias[o]
 
 
 @njit(cache=True, nogil=True)
-def begin(L, layer, mv):
+def copy_map(target, source, wide, n):
+    for k in range(0, 3 * wide, wide):
+        for o in range(n):
+            target[k + o] = source[k + o]
+
+
+@njit(cache=True, nogil=True)
+def begin(own, most_sides):
     """Set where a layer's children are kept: behind the domain and its map, or behind those of the layer before."""
-    if layer == 0:
-        L[0, V_FIRST], L[0, R_FIRST], L[0, M_FIRST] = mv, 0, 1
+    if own[INDEX] == 0:
+        own[V_FIRST] = most_sides
+        own[R_FIRST] = 0
+        own[M_FIRST] = 1
     else:
-        for first, top in ((V_FIRST, V_TOP), (R_FIRST, R_TOP), (M_FIRST, M_TOP)):
-            L[layer, first] = L[layer - 1, top]
+        before = shifted(own, -COLUMNS)
+        own[V_FIRST] = before[V_TOP]
+        own[R_FIRST] = before[R_TOP]
+        own[M_FIRST] = before[M_TOP]

@@ -1,32 +1,42 @@
 """The cells of one ReLU layer inside a parent, by binary space partition: Numba functions.
 
-Children come from a stack of parts of the parent. A part carries the map of the units settled so far, so what a unit
-adds to the next layer is computed once for all cells in which it is on.
+Children come from a stack of parts of the parent. A part has a list of the units whose borders may cross it, and the
+map of the units settled so far: what a unit adds to the next layer is computed once for all cells in which it is on.
+`own` holds the layer's numbers, `all` those of the walk.
 """
 
 from numba import njit
 
+from kwta.regions.pointer_kernel import shifted
 from kwta.regions.polygon_kernel import (
     BIAS,
     BIG,
-    COUNT,
+    COLUMNS,
     CURSOR,
     DONE,
+    FAST,
+    INDEX,
     LINE,
     LINES,
     M_FIRST,
+    M_ROOM,
     M_TOP,
     MAP,
     MEMORY_FULL,
+    MOST_SIDES,
     NEXT,
     R_FIRST,
+    R_ROOM,
     R_TOP,
+    SET_WORDS,
     SIDES,
     TOLERANCE,
     UNITS,
     V_FIRST,
+    V_ROOM,
     V_TOP,
     WEIGHT,
+    WIDE,
     WORD,
     WORDS,
     N,
@@ -44,44 +54,57 @@ from kwta.regions.polygon_kernel import (
 
 
 @njit(cache=True, nogil=True)
-def reserve(L, layer, units, mv, n_vertices, n_records, n_maps):
+def reserve(own, all, units):
     """Memory for as many parts as there can be on the stack; two polygons each, as one cannot be cut in place."""
-    L[layer, UNITS], L[layer, COUNT], L[layer, CURSOR] = units, units + 1, 0
-    L[layer, V_TOP] = L[layer, V_FIRST] + 2 * (units + 1) * mv
-    L[layer, R_TOP] = L[layer, R_FIRST] + units + 1
-    L[layer, M_TOP] = L[layer, M_FIRST] + units + 1
-    return L[layer, V_TOP] <= n_vertices and L[layer, R_TOP] <= n_records and L[layer, M_TOP] <= n_maps
+    own[UNITS] = units
+    own[CURSOR] = 0
+    own[V_TOP] = own[V_FIRST] + 2 * (units + 1) * all[MOST_SIDES]
+    own[R_TOP] = own[R_FIRST] + units + 1
+    own[M_TOP] = own[M_FIRST] + units + 1
+    return own[V_TOP] <= all[V_ROOM] and own[R_TOP] <= all[R_ROOM] and own[M_TOP] <= all[M_ROOM]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def sort_units(low, high, n, tol, undecided, on):
+    """List the units that change their sign on the parent, and those that are on; both numbers."""
+    n_undecided = n_on = 0
+    for i in range(n):
+        undecided[n_undecided] = i
+        on[n_on] = i
+        positive, negative = high[i] > tol, low[i] < -tol
+        n_undecided += positive & negative
+        n_on += positive & (not negative)
+    return n_undecided, n_on
 
 
 @njit(cache=True, nogil=True)
-def open_relu(layer, dims, L, tols, state, V, T, R, RW, RL, M, S, J, U, W, B, mv):
+def open_relu(own, all, tols, V, T, R, RW, RL, M, S, J, U, W, B):
     """Sort the units into on, off and undecided on the parent; the whole parent becomes the first part."""
-    begin(L, layer, mv)
-    n, q, m, s = dims[layer, N], L[layer, Q], L[layer, SIDES], L[layer, MAP]
-    a, b, c = M[3 * s, :n], M[3 * s + 1, :n], M[3 * s + 2, :n]
-    low, high = S[0, :n], S[1, :n]
-    tol = TOLERANCE * extremes(a, b, c, V, q, m, low, high)
-    tols[layer] = tol
-    units = on = 0
-    for i in range(n):
-        U[layer, units] = i
-        J[0, on] = i
-        units += (high[i] > tol) & (low[i] < -tol)
-        on += (high[i] > tol) & (low[i] >= -tol)
-    if not reserve(L, layer, units, mv, V.size // 2, len(R), len(M) // 3):
+    begin(own, all[MOST_SIDES])
+    n, q, m, wide = own[N], own[Q], own[SIDES], all[WIDE]
+    y, units = shifted(M, 3 * wide * own[MAP]), shifted(U, wide * own[INDEX])
+    tol = TOLERANCE * extremes(y, wide, n, V, q, m, S, shifted(S, wide))
+    tols[own[INDEX]] = tol
+    undecided, on = sort_units(S, shifted(S, wide), n, tol, units, J)
+    if not reserve(own, all, undecided):
         return MEMORY_FULL
-    r, target, start = L[layer, R_FIRST], L[layer, M_FIRST], dims[layer, BIAS]
-    start_map(M, target, B[start : start + dims[layer, NEXT]])
-    add_units(M, target, s, J[0], on, 1.0, W, dims[layer, WEIGHT], dims[layer, NEXT])
-    RW[r, : dims[layer, WORDS]] = 0
+    r, target = own[R_FIRST], shifted(M, 3 * wide * own[M_FIRST])
+    start_map(target, wide, shifted(B, own[BIAS]), own[NEXT])
+    add_units(target, y, wide, J, on, 1.0, shifted(W, own[WEIGHT]), own[NEXT])
+    words = shifted(RW, r * all[SET_WORDS])
+    for w in range(own[WORDS]):
+        words[w] = 0
     for k in range(on):
-        RW[r, J[0, k] >> 6] |= bit(J[0, k])
-    copy_polygon(V, T, q, m, L[layer, V_FIRST])
-    R[r, 0], R[r, 1], R[r, 2], R[r, 3] = L[layer, V_FIRST], m, units, 1
-    for u in range(units):
-        RL[r, u] = u
-    L[layer, LINE] = state[LINES]
-    state[LINES] += units
+        words[J[k] >> 6] |= bit(J[k])
+    copy_polygon(V, T, q, m, own[V_FIRST])
+    R[4 * r] = own[V_FIRST]
+    R[4 * r + 1] = m
+    R[4 * r + 2] = undecided
+    R[4 * r + 3] = 1
+    for u in range(undecided):
+        RL[r * wide + u] = u
+    own[LINE] = all[LINES]
+    all[LINES] += undecided
     return DONE
 
 
@@ -90,12 +113,13 @@ def values(V, q, m, a, b, c, G):
     """G = y at the vertices of a polygon; returns the lowest and the highest."""
     lowest, highest = BIG, -BIG
     for v in range(m):
-        G[v] = a * V[2 * (q + v)] + b * V[2 * (q + v) + 1] + c
-        lowest, highest = min(lowest, G[v]), max(highest, G[v])
+        g = a * V[2 * (q + v)] + b * V[2 * (q + v) + 1] + c
+        G[v] = g
+        lowest, highest = min(lowest, g), max(highest, g)
     return lowest, highest
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def box(V, q, m):
     """Centre and half widths of a polygon's bounding box."""
     x0 = x1 = V[2 * q]
@@ -107,74 +131,83 @@ def box(V, q, m):
 
 
 @njit(cache=True, nogil=True)
-def settle(layer, L, tol, V, R, RW, RL, M, G, J, U, W, first, n_next, r):
+def settle(own, wide, tol, V, R, words, listed, M, G, J, units, W, r):
     """Of the units listed for part r keep those whose border crosses it; those that are on enter its map and bits."""
-    q, m, s, target = R[r, 0], R[r, 1], L[layer, MAP], L[layer, M_FIRST] + r - L[layer, R_FIRST]
+    q, m, y = R[4 * r], R[4 * r + 1], shifted(M, 3 * wide * own[MAP])
     t0, t1, h0, h1 = box(V, q, m)
     kept = on = 0
-    for k in range(R[r, 2]):
-        u = RL[r, k]
-        i = U[layer, u]
-        a, b, c = M[3 * s, i], M[3 * s + 1, i], M[3 * s + 2, i]
+    for k in range(R[4 * r + 2]):
+        u = listed[k]
+        i = units[u]
+        a, b, c = y[i], y[wide + i], y[2 * wide + i]
         middle, spread = a * t0 + b * t1 + c, abs(a) * h0 + abs(b) * h1
         lowest, highest = middle - spread, middle + spread
         if lowest <= tol and highest >= -tol:
             lowest, highest = values(V, q, m, a, b, c, G)
-        RL[r, kept] = u
-        J[0, on] = i
+        listed[kept] = u
+        J[on] = i
         crosses = (highest > tol) & (lowest < -tol)
         kept += crosses
         on += (highest > tol) & (not crosses)
-    R[r, 2] = kept
+    R[4 * r + 2] = kept
     if on:
-        add_units(M, target, s, J[0], on, 1.0, W, first, n_next)
+        target = shifted(M, 3 * wide * (own[M_FIRST] + r - own[R_FIRST]))
+        add_units(target, y, wide, J, on, 1.0, shifted(W, own[WEIGHT]), own[NEXT])
         for k in range(on):
-            RW[r, J[0, k] >> 6] |= bit(J[0, k])
+            words[J[k] >> 6] |= bit(J[k])
 
 
 @njit(cache=True, nogil=True)
-def split(layer, L, tol, V, T, R, RW, RL, M, G, U, mv, words, r):
+def split(own, all, tol, V, T, R, RW, RL, M, G, units, W, r):
     """Split part r along the first unit of its list: the part becomes the off side, part r + 1 the on side."""
-    q, m, s, u = R[r, 0], R[r, 1], L[layer, MAP], RL[r, 0]
-    i = U[layer, u]
-    values(V, q, m, M[3 * s, i], M[3 * s + 1, i], M[3 * s + 2, i], G)
-    slot = L[layer, V_FIRST] + 2 * (r - L[layer, R_FIRST]) * mv
-    R[r, 0], R[r + 1, 0] = slot + mv if q == slot else slot, slot + 2 * mv
-    R[r + 1, 1], R[r, 1] = halve(
-        V, T, G, q, m, R[r + 1, 0], R[r, 0], tol, tag(layer + 1, i, -1), tag(layer + 1, -1, i), 2 * (L[layer, LINE] + u)
-    )
-    R[r, 2] = R[r + 1, 2] = R[r, 2] - 1
-    for k in range(R[r, 2]):
-        RL[r, k] = RL[r + 1, k] = RL[r, k + 1]
-    for w in range(words):
-        RW[r + 1, w] = RW[r, w]
-    RW[r + 1, i >> 6] |= bit(i)
-    R[r, 3] = 0
-    return i
+    wide, most = all[WIDE], all[MOST_SIDES]
+    listed, words = shifted(RL, r * wide), shifted(RW, r * all[SET_WORDS])
+    q, m, u, count = R[4 * r], R[4 * r + 1], listed[0], R[4 * r + 2] - 1
+    i, y = units[u], shifted(M, 3 * wide * own[MAP])
+    values(V, q, m, y[i], y[wide + i], y[2 * wide + i], G)
+    slot, line, layer = own[V_FIRST] + 2 * (r - own[R_FIRST]) * most, 2 * (own[LINE] + u), own[INDEX] + 1
+    q_off, q_on = (slot + most if q == slot else slot), slot + 2 * most
+    m_on, m_off = halve(V, T, G, q, m, q_on, q_off, tol, tag(layer, i, -1), tag(layer, -1, i), line)
+    R[4 * r] = q_off
+    R[4 * r + 1] = m_off
+    R[4 * r + 2] = count
+    R[4 * r + 3] = 0
+    R[4 * r + 4] = q_on
+    R[4 * r + 5] = m_on
+    R[4 * r + 6] = count
+    for k in range(count):
+        listed[k] = listed[k + 1]
+        listed[wide + k] = listed[k + 1]
+    for w in range(own[WORDS]):
+        words[all[SET_WORDS] + w] = words[w]
+    words[all[SET_WORDS] + (i >> 6)] |= bit(i)
+    source = shifted(M, 3 * wide * (own[M_FIRST] + r - own[R_FIRST]))
+    add_unit(shifted(source, 3 * wide), source, y, wide, i, shifted(W, own[WEIGHT] + i * own[NEXT]), own[NEXT])
 
 
 @njit(cache=True, nogil=True)
-def next_relu(layer, dims, L, tols, V, T, R, RW, RL, M, G, J, U, W, PW, mv):
+def next_relu(own, all, tols, V, T, R, RW, RL, M, G, J, U, W, PW):
     """Split the last part until no border crosses it: the next child. 1; 0: none is left; -1: too many vertices.
 
-    Part r, whose off side is left for later, is settled when its turn comes: R[r, 3] tells whether it is.
+    Part r, whose off side is left for later, is settled when its turn comes: R [4 r + 3] tells whether it is.
     """
-    if L[layer, CURSOR] < 0:
+    if own[CURSOR] < 0:
         return 0
-    r = L[layer, R_FIRST] + L[layer, CURSOR]
-    to_map, s, tol, words = L[layer, M_FIRST] - L[layer, R_FIRST], L[layer, MAP], tols[layer], dims[layer, WORDS]
-    first, n_next = dims[layer, WEIGHT], dims[layer, NEXT]
-    if not R[r, 3]:
-        settle(layer, L, tol, V, R, RW, RL, M, G, J, U, W, first, n_next, r)
-    while R[r, 2]:
-        if R[r, 1] >= mv:
+    r, wide, tol = own[R_FIRST] + own[CURSOR], all[WIDE], tols[own[INDEX]]
+    units, set_words = shifted(U, wide * own[INDEX]), all[SET_WORDS]
+    if not R[4 * r + 3]:
+        settle(own, wide, tol, V, R, shifted(RW, r * set_words), shifted(RL, r * wide), M, G, J, units, W, r)
+    while R[4 * r + 2]:
+        if R[4 * r + 1] >= all[MOST_SIDES]:
             return -1
-        i = split(layer, L, tol, V, T, R, RW, RL, M, G, U, mv, words, r)
+        split(own, all, tol, V, T, R, RW, RL, M, G, units, W, r)
         r += 1
-        add_unit(M, to_map + r, to_map + r - 1, s, i, W, first, n_next)
-        settle(layer, L, tol, V, R, RW, RL, M, G, J, U, W, first, n_next, r)
-    for w in range(words):
-        PW[dims[layer, WORD] + w] = RW[r, w]
-    L[layer, CURSOR] = r - L[layer, R_FIRST] - 1
-    L[layer + 1, Q], L[layer + 1, SIDES], L[layer + 1, MAP] = R[r, 0], R[r, 1], to_map + r
+        settle(own, wide, tol, V, R, shifted(RW, r * set_words), shifted(RL, r * wide), M, G, J, units, W, r)
+    for w in range(own[WORDS]):
+        PW[own[WORD] + w] = RW[r * set_words + w]
+    own[CURSOR] = r - own[R_FIRST] - 1
+    child = shifted(own, COLUMNS)
+    child[Q] = R[4 * r]
+    child[SIDES] = R[4 * r + 1]
+    child[MAP] = own[M_FIRST] + r - own[R_FIRST]
     return 1

@@ -1,0 +1,311 @@
+"""Winner sets inside a parent and their polygons, found from one another: Numba functions.
+
+A set's polygon is the parent cut by y_i ≥ y_j, winner i against loser j, where a vertex shows that it is needed. Across
+such an edge lies the set with j instead of i; if that is empty (several functions meet along the edge) the units are
+ordered just beyond it. `own` holds the layer's numbers, `all` those of the walk.
+"""
+
+from numba import njit
+
+from kwta.regions.pointer_kernel import shifted
+from kwta.regions.polygon_kernel import (
+    BIG,
+    DONE,
+    FAST,
+    INDEX,
+    LAYERS,
+    LINES,
+    MEMORY_FULL,
+    MOST_SIDES,
+    NEW,
+    POLYGON_FULL,
+    R_FIRST,
+    R_ROOM,
+    R_TOP,
+    SET_WORDS,
+    SIDES,
+    SLOTS,
+    STAMP,
+    UNITS,
+    UNSPLIT,
+    V_ROOM,
+    V_TOP,
+    WIDE,
+    WON,
+    Q,
+    bit,
+    clip,
+    copy_polygon,
+    tag,
+)
+from kwta.regions.winners_kernel import (
+    FA,
+    FB,
+    FC,
+    LOSES,
+    PENALTIES,
+    SET,
+    VALUES,
+    canonical,
+    choose,
+    evaluate,
+)
+
+SEEDS = 64  # interior points tried before a parent counts as one cell
+GENERIC = (0.8377580409572781, 0.5460504224340116)  # ties at a point are decided along this direction
+GOLDEN = 0.6180339887498949
+ALONG = (0.5, 0.3819660112501051, 0.7236067977499790)  # points of an edge at which one looks beyond it
+CHECKED = -1  # third tag of a vertex while its polygon is cut; from 0: a corner of the parent, not yet checked
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def worst(y, loses, u):
+    """The value of the lowest winner and of the highest loser."""
+    lowest, highest = BIG, -BIG
+    for x in range(u):
+        lowest = min(lowest, y[x] + loses[x])
+        highest = max(highest, y[x] if loses[x] > 0 else -BIG)
+    return lowest, highest
+
+
+@njit(cache=True, nogil=True)
+def culprits(y, loses, lowest, highest):
+    """The winner and the loser that have these values."""
+    i = j = 0
+    while loses[i] > 0 or y[i] > lowest:
+        i += 1
+    while loses[j] == 0 or y[j] < highest:
+        j += 1
+    return i, j
+
+
+@njit(cache=True, nogil=True)
+def cut(own, all, tol, V, T, S, G, units):
+    """The polygon of the set inside the parent, at the top: number of its vertices; 0: empty; −1: too many."""
+    wide, u, m, most, layer = all[WIDE], own[UNITS], own[SIDES], all[MOST_SIDES], own[INDEX] + 1
+    q, other, loses = own[V_TOP], own[V_TOP] + most, shifted(S, LOSES * wide)
+    corners, y_new = shifted(S, (PENALTIES + all[LAYERS]) * wide), shifted(S, VALUES * wide)
+    a, b, c = shifted(S, FA * wide), shifted(S, FB * wide), shifted(S, FC * wide)
+    copy_polygon(V, T, own[Q], m, q)
+    for v in range(m):
+        T[3 * (q + v) + 2] = v
+    v = 0
+    while v < m:
+        p = q + v
+        corner = T[3 * p + 2]
+        v += 1
+        if corner == CHECKED:
+            continue
+        T[3 * p + 2] = CHECKED
+        y = y_new
+        if corner == NEW:
+            evaluate(S, wide, y, u, V[2 * p], V[2 * p + 1])
+        else:
+            y = shifted(corners, corner * wide)
+        lowest, highest = worst(y, loses, u)
+        if highest - lowest <= tol:
+            continue
+        if m >= most:
+            return -1
+        i, j = culprits(y, loses, lowest, highest)
+        f, g, h = a[i] - a[j], b[i] - b[j], c[i] - c[j]
+        for w in range(m):
+            G[w] = f * V[2 * (q + w)] + g * V[2 * (q + w) + 1] + h
+        m = clip(V, T, G, q, m, other, 0.5 * tol, tag(layer, units[i], units[j]), (i << 31) | j)
+        q, other = other, q
+        v = 0
+    if q != own[V_TOP]:
+        copy_polygon(V, T, q, m, own[V_TOP])
+    return m
+
+
+@njit(cache=True, nogil=True)
+def write_set(own, all, chosen, R, RW, Z):
+    """Make the set at hand the record at the top, not yet found."""
+    u, r = own[UNITS], own[R_TOP]
+    words = shifted(RW, r * all[SET_WORDS])
+    for w in range((u + 63) >> 6):
+        words[w] = 0
+    key = 0
+    for x in range(u):
+        if chosen[x]:
+            words[x >> 6] |= bit(x)
+            key ^= Z[x]
+    R[4 * r + 2] = key
+
+
+@njit(cache=True, nogil=True)
+def write_swapped(own, all, R, RW, Z, of, i, j):
+    """Make the set of record `of`, with j instead of i, the record at the top, not yet found."""
+    r = own[R_TOP]
+    words, source = shifted(RW, r * all[SET_WORDS]), shifted(RW, of * all[SET_WORDS])
+    for w in range((own[UNITS] + 63) >> 6):
+        words[w] = source[w]
+    words[i >> 6] ^= bit(i)
+    words[j >> 6] ^= bit(j)
+    R[4 * r + 2] = R[4 * of + 2] ^ Z[i] ^ Z[j]
+
+
+@njit(cache=True, nogil=True)
+def full(own, all):
+    """Whether the memory for another record and its polygon is lacking."""
+    return own[R_TOP] >= all[R_ROOM] or own[V_TOP] + 2 * all[MOST_SIDES] > all[V_ROOM]
+
+
+@njit(cache=True, nogil=True)
+def found(own, all, tol, V, T, R, RW, S, G, units, H):
+    """The record of the set at the top, whose polygon is cut if the set is new.
+
+    −1: memory is full, −2: too many vertices.
+    """
+    u, r, loses = own[UNITS], own[R_TOP], shifted(S, LOSES * all[WIDE])
+    n_words, key, words = (u + 63) >> 6, R[4 * r + 2], shifted(RW, r * all[SET_WORDS])
+    slot = key & (all[SLOTS] - 1)
+    while H[2 * slot] == all[STAMP]:
+        other = H[2 * slot + 1]
+        if R[4 * other + 2] == key:
+            others, w = shifted(RW, other * all[SET_WORDS]), 0
+            while w < n_words and others[w] == words[w]:
+                w += 1
+            if w == n_words:
+                return other
+        slot = (slot + 1) & (all[SLOTS] - 1)
+    for x in range(u):
+        loses[x] = 0.0 if words[x >> 6] & bit(x) else BIG
+    m = cut(own, all, tol, V, T, S, G, units)
+    if m < 0:
+        return -2
+    H[2 * slot] = all[STAMP]
+    H[2 * slot + 1] = r
+    R[4 * r] = own[V_TOP]
+    R[4 * r + 1] = m
+    own[V_TOP] += m
+    own[R_TOP] += 1
+    return -1 if full(own, all) else r
+
+
+@njit(cache=True, nogil=True)
+def load(words, u, chosen):
+    for x in range(u):
+        chosen[x] = 1 if words[x >> 6] & bit(x) else 0
+
+
+@njit(cache=True, nogil=True)
+def order_beyond(V, S, chosen, wide, q, m, v, share, i, j, u, tol):
+    """Exchange winners and losers that meet at a point of edge v for those that win just outside it."""
+    p, p_next, y = q + v, q + (v + 1 if v + 1 < m else 0), shifted(S, VALUES * wide)
+    d0, d1 = V[2 * p_next] - V[2 * p], V[2 * p_next + 1] - V[2 * p + 1]
+    evaluate(S, wide, y, u, V[2 * p] + share * d0, V[2 * p + 1] + share * d1)
+    level = 0.5 * (y[i] + y[j])
+    k = 0
+    for x in range(u):
+        if abs(y[x] - level) <= 4 * tol:
+            k += chosen[x]
+            chosen[x] = -1
+    choose(S, chosen, wide, u, k, BIG, d1, -d0)
+
+
+@njit(cache=True, nogil=True)
+def neighbour(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, r, v, grouped):
+    """The record across edge v of record r; `R_ROOM` if there is none; −1 and −2 as `found`."""
+    u, wide, q, m = own[UNITS], all[WIDE], R[4 * r], R[4 * r + 1]
+    swapped = T[3 * (q + v) + 1]
+    i, j = swapped >> 31, swapped & 0x7FFFFFFF
+    chosen, words = shifted(J, SET * wide), shifted(RW, r * all[SET_WORDS])
+    if grouped:
+        load(words, u, chosen)
+        chosen[i] = 0
+        chosen[j] = 1
+        canonical(J, wide, u)
+        write_set(own, all, chosen, R, RW, Z)
+    else:
+        write_swapped(own, all, R, RW, Z, r, i, j)
+    there = found(own, all, tol, V, T, R, RW, S, G, units, H)
+    for attempt in range(len(ALONG)):
+        if there < 0 or (R[4 * there + 1] > 0 and there != r):
+            return there
+        load(words, u, chosen)
+        order_beyond(V, S, chosen, wide, q, m, v, ALONG[attempt], i, j, u, tol)
+        if grouped:
+            canonical(J, wide, u)
+        write_set(own, all, chosen, R, RW, Z)
+        there = found(own, all, tol, V, T, R, RW, S, G, units, H)
+    if there < 0 or (R[4 * there + 1] > 0 and there != r):
+        return there
+    return all[R_ROOM]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def seed(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped):
+    """A record with a cell: the winners at an interior point. −1 and −2 as `found`; −3 if no point gives a cell."""
+    u, q, m, wide = own[UNITS], own[Q], own[SIDES], all[WIDE]
+    chosen = shifted(J, SET * wide)
+    for attempt in range(SEEDS):
+        t0 = t1 = total = 0.0
+        for v in range(m):
+            weight = 1.0 if attempt == 0 else 0.05 + (GOLDEN * (v + 1) * attempt * attempt) % 1.0
+            t0, t1, total = t0 + weight * V[2 * (q + v)], t1 + weight * V[2 * (q + v) + 1], total + weight
+        evaluate(S, wide, shifted(S, VALUES * wide), u, t0 / total, t1 / total)
+        for x in range(u):
+            chosen[x] = -1
+        choose(S, chosen, wide, u, own[WON], tol, GENERIC[0], GENERIC[1])
+        if grouped:
+            canonical(J, wide, u)
+        write_set(own, all, chosen, R, RW, Z)
+        r = found(own, all, tol, V, T, R, RW, S, G, units, H)
+        if r < 0 or R[4 * r + 1] > 0:
+            return r
+    return -3
+
+
+@njit(cache=True, nogil=True)
+def traverse(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped):
+    """All sets with a cell, from a first one across edges, depth first. R [4 r + 3] links the sets to be visited."""
+    r = seed(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped)
+    if r == -3:
+        all[UNSPLIT] += 1
+        last = own[R_TOP] - 1
+        R[4 * last] = own[Q]
+        R[4 * last + 1] = own[SIDES]
+        return DONE
+    if r < 0:
+        return MEMORY_FULL if r == -1 else POLYGON_FULL
+    R[4 * r + 3] = -1
+    waiting = r
+    while waiting >= 0:
+        r = waiting
+        waiting = R[4 * r + 3]
+        for v in range(R[4 * r + 1]):
+            edge = 3 * (R[4 * r] + v)
+            if T[edge] >> 48 != own[INDEX] + 1:
+                continue
+            known = own[R_TOP]
+            there = neighbour(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, r, v, grouped)
+            if there < 0:
+                return MEMORY_FULL if there == -1 else POLYGON_FULL
+            T[edge + 2] = there
+            if known <= there < all[R_ROOM]:
+                R[4 * there + 3] = waiting
+                waiting = there
+    number_lines(own, all, T, R)
+    return DONE
+
+
+@njit(cache=True, nogil=True)
+def number_lines(own, all, T, R):
+    """Give the two edges between two cells one number, 2 line and 2 line + 1: cells are convex, so they share one."""
+    layer = own[INDEX] + 1
+    for r in range(own[R_FIRST], own[R_TOP]):
+        for p in range(R[4 * r], R[4 * r] + R[4 * r + 1]):
+            if T[3 * p] >> 48 != layer:
+                continue
+            there = T[3 * p + 2]
+            line = -1
+            if there < r:
+                for p_there in range(R[4 * there], R[4 * there] + R[4 * there + 1]):
+                    if T[3 * p_there] >> 48 == layer and T[3 * p_there + 2] == r:
+                        line = T[3 * p_there + 1] + 1
+            if line < 0:
+                line = 2 * all[LINES]
+                all[LINES] += 1
+            T[3 * p + 1] = line
