@@ -65,7 +65,7 @@ def wanted() -> None:
 @st.fragment
 def stage(pair: recipes.Pair) -> None:
     more = st.session_state.pop("_train_more", None) or {}
-    have = more.get("have", 0) if more.get("key") == recipes.key(pair) else 0
+    have = recipes.read_have(more.get("have")) if more.get("key") == recipes.key(pair) else 0
     component("train")(key="train_stage", data=training.chunk(pair, have), on_more_change=wanted, height="content")
 
 
