@@ -1,7 +1,7 @@
 // The exact regions of a network on a plane, two pictures side by side, with γ under the hand.
 //
 // data: bytes, see app/compute/region_answer.py; the pictures of many rungs of γ arrive in the background and stay here, so
-// that moving γ needs no server. Reports told: { state, seq, moving, key, have, setting } at most every 50 ms while the hand
+// that moving γ needs no server. Reports told: { state, seq, moving, poll, key, have, setting } at most every 50 ms while the hand
 // moves, once at the end, and again and again while rungs are missing.
 
 const EVERY = 50; // ms between two reports while the hand moves
@@ -18,7 +18,8 @@ const CLASSES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00
 const LAYERS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#999999"];
 
 const clampTo = (v, low, high) => Math.min(Math.max(v, low), high);
-const thousands = (n) => n.toLocaleString("en-US");
+const THOUSANDS = new Intl.NumberFormat("en-US");
+const thousands = (n) => THOUSANDS.format(n);
 
 async function unzipped(bytes) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -65,39 +66,49 @@ function oklab(L, a, b) {
     .map((x) => Math.round(255 * clampTo(x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055, 0, 1)));
 }
 
-// Three random projections of the winners, each of variance about one whatever γ is, as the axes of a perceptual colour space.
-function identityColours(p, sizes, dark) {
+// Three fixed random projections of the winners of each region, [n, 3]: the axes of a perceptual colour space.
+function projections(p, sizes) {
   const tables = [];
   let unit = 0;
   for (const size of sizes) {
     for (let first = 0; first < size; first += 8) {
-      const table = new Float32Array(4 * 256);
+      const table = new Float32Array(3 * 256);
       for (let byte = 0; byte < 256; byte++) {
         for (let bit = 0; bit < 8 && first + bit < size; bit++) {
           if (!(byte & (128 >> bit))) continue;
-          table[4 * byte + 3] += 1;
-          for (let c = 0; c < 3; c++) table[4 * byte + c] += scattered(unit + first + bit, c);
+          for (let c = 0; c < 3; c++) table[3 * byte + c] += scattered(unit + first + bit, c);
         }
       }
       tables.push(table);
     }
     unit += size;
   }
-  let mean = [0, 0, 0];
-  for (let j = 0; j < unit; j++) mean = mean.map((m, c) => m + scattered(j, c) / unit);
-  const colours = new Array(p.n);
+  const sums = new Float32Array(3 * p.n);
   for (let i = 0; i < p.n; i++) {
-    let [x, y, z, k] = [0, 0, 0, 0];
     for (let b = 0; b < p.bits; b++) {
-      const at = 4 * p.patterns[i * p.bits + b];
-      const table = tables[b];
-      x += table[at]; y += table[at + 1]; z += table[at + 2]; k += table[at + 3];
+      const at = 3 * p.patterns[i * p.bits + b];
+      for (let c = 0; c < 3; c++) sums[3 * i + c] += tables[b][at + c];
     }
-    const size = Math.sqrt(Math.max((k * (unit - k)) / unit / 3, 0.3));
-    const [u, v, w] = [x, y, z].map((value, c) => Math.tanh((0.9 * (value - k * mean[c])) / size));
-    colours[i] = `rgb(${oklab((dark ? 0.52 : 0.83) + (dark ? 0.09 : 0.07) * w, 0.125 * u, 0.125 * v).join()})`;
   }
-  return colours;
+  return sums;
+}
+
+// Mean and spread of the projections over the picture's area: they say which colours there are.
+function spreadOf(p, sums) {
+  const total = p.areas.reduce((sum, area) => sum + area, 0) || 1;
+  return [0, 1, 2].map((c) => {
+    let [mean, square] = [0, 0];
+    for (let i = 0; i < p.n; i++) mean += (p.areas[i] * sums[3 * i + c]) / total;
+    for (let i = 0; i < p.n; i++) square += (p.areas[i] * (sums[3 * i + c] - mean) ** 2) / total;
+    return [mean, Math.max(Math.sqrt(square), 0.4)];
+  });
+}
+
+function identityColours(sums, spread, dark) {
+  return Array.from({ length: sums.length / 3 }, (_, i) => {
+    const [u, v, w] = spread.map(([mean, size], c) => Math.tanh((0.75 * (sums[3 * i + c] - mean)) / size));
+    return `rgb(${oklab((dark ? 0.52 : 0.83) + (dark ? 0.09 : 0.07) * w, 0.12 * u, 0.12 * v).join()})`;
+  });
 }
 
 const mapAt = (p, i, o, x, y) => {
@@ -253,7 +264,7 @@ function paintPicture(g, p, to, look) {
 
 function paintEdges(g, p, { s, ox, oy }, look) {
   const { points, offsets, edges, sides } = p;
-  const thin = clampTo(Math.sqrt(1200 / Math.max(p.n, 1)), 0.3, 1);
+  const thin = clampTo(Math.sqrt(700 / Math.max(p.n, 1)), 0.3, 1);
   const layers = cached(p, "layers", () => Math.max(1, ...new Set(edges.map((e) => e & 0x7f))));
   g.lineCap = "round";
   for (let layer = layers; layer >= 1; layer--) {
@@ -267,7 +278,7 @@ function paintEdges(g, p, { s, ox, oy }, look) {
         g.lineTo(ox + s * points[2 * b], oy - s * points[2 * b + 1]);
       }
     }
-    g.lineWidth = Math.max(0.35, ((look.mode === "layer" ? 3 : 2.2) * thin) / Math.sqrt(layer));
+    g.lineWidth = Math.max(0.35, ((look.mode === "layer" ? 3 : 2) * thin) / Math.sqrt(layer));
     g.strokeStyle = look.mode === "layer" ? LAYERS[(layer - 1) % LAYERS.length] : look.ink;
     g.globalAlpha = look.mode === "layer" ? 1 : 0.8;
     g.stroke();
@@ -288,6 +299,8 @@ export default mounted((root, send) => {
   let view = { ...at }; // the window that the hand wants
   let shown = [null, null]; // what the canvases show
   let bitmaps = [null, null];
+  let painted = [null, null];
+  let spreads = new Map(); // rung → which colours there are
   let sent = 0;
   let usual = true; // γ follows the shared control until the hand moves it
   let playing = 0; // +1, −1 or 0
@@ -310,7 +323,7 @@ export default mounted((root, send) => {
     if (!poll) sent += 1;
     asked = performance.now();
     const told = { ...state, rung: usual ? 0 : state.rung, window: windowText(view) };
-    send("told", { state: told, seq: sent, moving, key: d?.key ?? "", have: [...pictures.keys()], setting: setting?.name ?? "", nonce: Math.random() });
+    send("told", { state: told, seq: sent, moving, poll, key: d?.key ?? "", have: [...pictures.keys()], setting: setting?.name ?? "", nonce: Math.random() });
   }
   const tellSoon = throttled((moving) => tell(moving), EVERY);
   function moved(moving = false) {
@@ -346,6 +359,7 @@ export default mounted((root, send) => {
     }
     found.forEach(([rung, p]) => pictures.set(rung, p));
     const other = setting?.name !== next?.name;
+    if (header.family !== d?.family) spreads = new Map();
     setting = next;
     d = header;
     if (!state || header.seq >= sent || other) {
@@ -439,7 +453,7 @@ export default mounted((root, send) => {
 
   function look() {
     if (!state) return;
-    box.className = ["kwta regions", state.beside, setting.planar ? "planar" : "", state.bare ? "bare" : "", view.half < 1 ? "zoomed" : "", ["gradient", "value"].includes(state.colour) ? "valued" : ""].join(" ");
+    box.className = ["kwta regions", `beside-${state.beside}`, setting.planar ? "planar" : "", state.bare ? "bare" : "", view.half < 1 ? "zoomed" : "", ["gradient", "value"].includes(state.colour) ? "valued" : ""].join(" ");
     for (const button of root.querySelectorAll(".choice[data-key] button")) button.setAttribute("aria-pressed", String(button.dataset.value === state[button.parentElement.dataset.key]));
     const logits = root.querySelector("select[data-key=logit]");
     if (logits.options.length !== setting.classes.length) logits.replaceChildren(...setting.classes.map((name, i) => new Option(name, i)));
@@ -470,14 +484,14 @@ export default mounted((root, send) => {
     if (!width) return;
     const narrow = width < 640;
     const n = state.beside === "alone" ? 1 : 2;
-    const top = Math.max(0, Math.min(box.getBoundingClientRect().top + window.scrollY, 160));
-    const rest = window.innerHeight - top - (state.bare ? 105 : 155);
-    const beneath = Math.min((width - 12 * (n - 1)) / n, rest - 128);
-    const beside = Math.min((width - 12 * (n - 1) - 250) / n, rest);
+    const top = Math.max(0, Math.min(box.getBoundingClientRect().top + window.scrollY, 160)) + part("controls").offsetHeight;
+    const rest = window.innerHeight - top - captions[0].offsetHeight - part("ladder").offsetHeight - 32;
+    const beneath = Math.min((width - 12 * (n - 1)) / n, rest - 118);
+    const beside = Math.min((width - 12 * (n - 1) - 235) / n, rest);
     const wide = !narrow && beside > beneath;
     const side = Math.floor(narrow ? (width - 12 * (n - 1)) / (width < 430 ? 1 : n) : clampTo(Math.max(beside, beneath), 200, 1200));
     part("body").classList.toggle("wide", wide);
-    part("pictures").style.flexDirection = narrow && width < 430 ? "column" : "row";
+    part("body").classList.toggle("narrow", narrow && width < 430);
     for (const figure of root.querySelectorAll("figure")) figure.style.flex = `0 0 ${side}px`, (figure.style.width = `${side}px`);
     part("chart").style.height = wide ? `${clampTo(rest * 0.42, 120, 230)}px` : "118px";
   }
@@ -491,7 +505,7 @@ export default mounted((root, send) => {
     const { colour: mode, logit } = state;
     const base = { mode, ink, classes: CLASSES, colours: () => null };
     const both = shown.filter(Boolean);
-    if (mode === "identity") return { ...base, colours: (p) => cached(p, `identity ${colours.dark}`, () => identityColours(p, d.sizes, colours.dark)) };
+    if (mode === "identity") return { ...base, colours: (p) => cached(p, `identity ${colours.dark}`, () => identityOf(p)) };
     if (mode === "gradient") {
       const most = Math.max(1e-300, ...both.map((p) => cached(p, `slope ${logit}`, () => { let m = 0; for (let i = 0; i < p.n; i++) m = Math.max(m, slope(p, i, logit, d.square[2])); return m; })));
       return { ...base, range: [0, most], colours: (p) => Array.from({ length: p.n }, (_, i) => viridis(slope(p, i, logit, d.square[2]) / most)) };
@@ -503,6 +517,13 @@ export default mounted((root, send) => {
       return { ...base, range: [low, high], shade: (g, p, i, to) => shade(g, p, i, to, logit, low, wide) };
     }
     return base;
+  }
+
+  // Colours stay while one zooms: they are measured on the first picture of a rung, mostly all of the plane.
+  function identityOf(p) {
+    const sums = projections(p, d.sizes);
+    if (!spreads.has(p.rung)) spreads.set(p.rung, spreadOf(p, sums));
+    return identityColours(sums, spreads.get(p.rung), colours.dark);
   }
 
   // f is affine on a region, so its colours there are one linear gradient, exactly (viridis has nine stops).
@@ -543,24 +564,49 @@ export default mounted((root, send) => {
     g.fillRect(0, 0, side, side);
     if (!p) return;
     const look = lookOf();
-    if (p.n > FAST) paintBitmap(g, slot, p, side, look);
-    else paintPicture(g, p, transform(side), look);
+    paintBitmap(g, slot, p, side, look);
     paintOver(canvasSurface(g, colours.font), slot, side, look);
   }
 
-  // Very many polygons are drawn once, and then moved as an image until the exact ones of the new window are there.
+  // What is painted a second time is kept as an image, so that pointing costs nothing. Few polygons are drawn anew wherever
+  // they are moved; very many are moved as an image until the exact ones of the new window are there.
   function paintBitmap(g, slot, p, side, look) {
     const density = Math.min(window.devicePixelRatio || 1, 3);
-    const name = [d.key, p.rung, state.colour, state.logit, side, density, colours.dark].join();
-    if (bitmaps[slot]?.name !== name) {
-      const canvas = new OffscreenCanvas(Math.round(side * density), Math.round(side * density));
-      const own = canvas.getContext("2d");
-      own.scale(density, density);
-      paintPicture(own, p, { s: side / 2, ox: side / 2, oy: side / 2 }, look);
-      bitmaps[slot] = { name, canvas };
+    const own = { s: side / 2, ox: side / 2, oy: side / 2 };
+    const now = transform(side);
+    const to = p.n > FAST ? own : now;
+    const name = [d.key, state.colour, state.logit, look.range, side, density, colours.dark, to.s, to.ox, to.oy].join();
+    let made = bitmaps[slot];
+    const isNew = made?.name !== name || made.p !== p;
+    if (isNew && to === now) {
+      bitmaps[slot] = { name, p, canvas: made?.canvas, isDrawn: false };
+      return paintPicture(g, p, to, look);
     }
-    const { s, ox, oy } = transform(side);
-    g.drawImage(bitmaps[slot].canvas, ox - s, oy - s, 2 * s, 2 * s);
+    if (isNew || !made.isDrawn) {
+      const size = Math.round(side * density);
+      const canvas = made?.canvas?.width === size ? made.canvas : new OffscreenCanvas(size, size);
+      const context = canvas.getContext("2d");
+      context.setTransform(density, 0, 0, density, 0, 0);
+      context.clearRect(0, 0, side, side);
+      paintPicture(context, p, to, look);
+      made = bitmaps[slot] = { name, p, canvas, isDrawn: true };
+    }
+    if (to === now) return g.drawImage(made.canvas, 0, 0, side, side);
+    return g.drawImage(made.canvas, now.ox - now.s, now.oy - now.s, 2 * now.s, 2 * now.s);
+  }
+
+  // Everything that a canvas shows; while it stays, nothing is painted.
+  function signature(slot) {
+    const spots = [pinned, hover].map((spot) => spot && [spot.x, spot.y, spot.slot]);
+    return [d.key, shown[slot]?.rung, shown[slot]?.n, lookOf().range, state.colour, state.logit, state.points, state.beside, setting.name, Object.values(view), Object.values(at), spots, colours.dark].join();
+  }
+  function repaint() {
+    fits.forEach((f, slot) => {
+      const now = signature(slot);
+      if (now === painted[slot]) return;
+      painted[slot] = now;
+      f.redraw();
+    });
   }
 
   function paintOver(s, slot, side, look) {
@@ -605,7 +651,7 @@ export default mounted((root, send) => {
       const [x, y] = toPixels(...u, side);
       if (x < 0 || y < 0 || x > side || y > side) return;
       const left = x > side - size - 14 ? x - size - 8 : x + 8;
-      const top = clampTo(y - size / 2, 2, side - size - 16);
+      const top = clampTo(y - size / 2, 2, side - size - (["class", "layer"].includes(state.colour) ? 44 : 16));
       if (view.half > 0.2) {
         paintThumb(slot, left, top, size, ...u);
         s.rect(left, top, size, size, { stroke: "#ffffff", width: 1.5 });
@@ -682,7 +728,7 @@ export default mounted((root, send) => {
       else if (isHere(rung)) shown[slot] = pictures.get(rung);
       else if (slot === 0 && nearestHere(rung) !== null) shown[slot] = pictures.get(nearestHere(rung));
     });
-    fits.forEach((f) => f.redraw());
+    repaint();
     marks.redraw();
     chart.redraw();
     words();
@@ -710,7 +756,7 @@ export default mounted((root, send) => {
   function places(width, height) {
     const counts = new Map(d.counts);
     const most = Math.max(1, ...counts.values());
-    const [left, right, top, bottom] = [46, width - 8, 12, height - 24];
+    const [left, right, top, bottom] = [46, width - 8, 24, height - 24];
     const first = d.rungs[1]?.[0] ?? 0;
     return {
       counts, most, left, right, top, bottom,
@@ -745,7 +791,7 @@ export default mounted((root, send) => {
     const xNow = x(d.rungs[state.rung][0]);
     s.line(xNow, bottom, xNow, bottom + 6, { stroke: colours.positive, width: 3 });
     if (n !== undefined) s.text(clampTo(xNow, left + 26, right - 26), Math.max(y(n) - 9, top - 3), thousands(n), { ...ink, align: "middle", weight: 700 });
-    s.text(left + 4, top - 4, "regions, exact", { ...ink, alpha: 0.8 });
+    s.text(left, 8, `exact number of regions at every γ`, { ...ink, alpha: 0.85 });
   }
 
   // ----- the words
@@ -789,7 +835,7 @@ export default mounted((root, send) => {
     }
     part("chart").setAttribute("aria-label", `Regions against γ: ${d.counts.length} of ${d.rungs.length} counts`);
     info();
-    Object.assign(box.dataset, { rung: state.rung, cells: shown[0]?.rung === state.rung ? shown[0].n : "", twin: shown[1]?.n ?? "", here: pictures.size, all: d.rungs.length, window: windowText(at), playing: String(Boolean(playing)) });
+    Object.assign(box.dataset, { rung: state.rung, cells: shown[0]?.rung === state.rung ? shown[0].n : "", twin: shown[1]?.n ?? "", here: pictures.size, all: d.rungs.length, window: windowText(at), settled: String(sameWindow(at, view)), playing: String(Boolean(playing)) });
     if (!playing && !hand) speak(caption(0)[0] + (shown[1] ? `; ${caption(1)[0]}` : ""));
   }
 
@@ -889,7 +935,7 @@ export default mounted((root, send) => {
   let pending = 0;
   function hovered() {
     pending = 0;
-    fits.forEach((f) => f.redraw());
+    repaint();
     info();
   }
 
@@ -1066,7 +1112,7 @@ export default mounted((root, send) => {
   resize.observe(box);
   const stops = [
     ...fits.map((f) => f.stop), marks.stop, chart.stop, strips.stop, thumb.stop,
-    whenThemeChanges(root, () => { colours = theme(root); bitmaps = [null, null]; draw(); }),
+    whenThemeChanges(root, () => { colours = theme(root); bitmaps = [null, null]; painted = [null, null]; draw(); }),
     keys({
       " ": () => d && toggle(), ArrowRight: () => d && step(1)(), ArrowLeft: () => d && step(-1)(),
       "+": () => d && zoomed(ZOOM, (pinned ?? hover ?? view).x, (pinned ?? hover ?? view).y), "-": () => d && zoomed(1 / ZOOM, view.x, view.y), Home: () => d && whole(),

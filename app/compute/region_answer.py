@@ -1,6 +1,6 @@
 """What the Regions component hears: the state of the ladder, and the pictures that it has not got yet."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from typing import Any
 
@@ -44,13 +44,14 @@ def packed(
     visible = [state["rung"], *([0] if state["beside"] == "relu" else [state["other"]] * (state["beside"] == "gamma"))]
     blocks = {rung: ladder.block(rung) for rung in dict.fromkeys(visible) if rung not in have}
     is_done = all(snapshot.is_done for snapshot in snapshots)
-    if is_done:
+    if is_done and (told.get("poll") or not told.get("moving")):  # no ladder for every place a hand passes
         ladder.want(state["rung"])
         if not blocks:
             ladder.wait(have, PATIENCE)
             blocks = _next(ladder, state["rung"], have)
     header: dict[str, Any] = {
         "key": key,
+        "family": name(replace(asked, choice=replace(asked.choice, window=planes.Window()))),
         "seq": int(told.get("seq", 0)),
         "state": state,
         "rungs": [[float(r.gamma or 0), list(r.winners)] for r in ladder.rungs],

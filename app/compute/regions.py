@@ -28,7 +28,7 @@ FEWEST = 200
 # Rungs of γ at most; wider layers have every second k, or every third …
 MOST_RUNGS = 128
 # Seconds for which a ladder is made after the last page has asked for it.
-PATIENCE = 3.0
+PATIENCE = 1.5
 # Ladders made at the same time, over all viewers; the other core answers clicks.
 AT_ONCE = threading.Semaphore(1)
 # Ladders kept, a few megabytes each.

@@ -1,0 +1,156 @@
+"""The Regions view in a real browser: pointing, γ under the hand, zooming, against the library's own cells."""
+
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from pages import overflow, wait_until_drawn
+from playwright.sync_api import Locator, Page, expect
+
+from kwta import slices
+from kwta.datasets import Points, load
+from kwta.networks import MLP, build
+from kwta.regions import plane
+
+N, SEED = 16, 3
+LINK = {"data": "moons", "net": f"{N},{N}", "gamma": 0.25, "seed": SEED}
+SECONDS = 60_000
+
+
+def exact(k: int | None, window: tuple[float, float, float] = (0, 0, 1)) -> int:
+    """How many regions the library finds for k winners (None: ReLU) in a window of the data box."""
+    low, high = load(Points("moons", noise=0.05)).box
+    half = (high - low) / 2
+    x, y = (low + half + half * c for c in window[:2])
+    r = half * window[2]
+    net = build(MLP((2, N, N, 2), k and Fraction(k, N), init="he"), seed=SEED).eval()
+    return len(plane.cells(net, slices.square(x - r, x + r, y - r, y + r)))
+
+
+@pytest.fixture
+def box(visit) -> Locator:
+    """The view on a small network, once every rung of γ is in the browser."""
+    page = visit("regions", **LINK)
+    return whole(page)
+
+
+def whole(page: Page) -> Locator:
+    box = page.get_by_test_id("regions")
+    expect(box).to_have_attribute("data-all", re.compile(r"\d"), timeout=SECONDS)
+    expect(box).to_have_attribute("data-here", box.get_attribute("data-all") or "", timeout=SECONDS)
+    return box
+
+
+def part(box: Locator, name: str) -> Locator:
+    return box.page.get_by_test_id(f"regions-{name}")
+
+
+def middle(canvas: Locator) -> tuple[float, float]:
+    area = canvas.bounding_box()
+    assert area
+    return area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
+
+
+def picture(canvas: Locator) -> str:
+    return canvas.evaluate("canvas => canvas.toDataURL()")
+
+
+def test_both_pictures_are_drawn_and_counted_exactly(box):
+    for name in ("stage", "twin", "chart"):
+        wait_until_drawn(part(box, name))
+    expect(part(box, "left")).to_have_text(f"k-WTA, γ = 0.250: {exact(4)} regions, exact")
+    expect(part(box, "right")).to_have_text(f"ReLU: {exact(None)} regions, exact")
+    area = part(box, "stage").bounding_box()
+    assert area
+    assert area["y"] + area["height"] < 720
+    assert overflow(box.page) <= 0
+
+
+def test_pointing_tells_the_region_and_a_click_pins_it(box):
+    page = box.page
+    page.mouse.move(*middle(part(box, "stage")))
+    expect(part(box, "info")).to_contain_text(re.compile(rf"Region \d+ of {exact(4)}"))
+    region = box.get_attribute("data-region")
+    page.mouse.down()
+    page.mouse.up()
+    page.mouse.move(5, 5)
+    expect(part(box, "info")).to_contain_text("pinned")
+    expect(box).to_have_attribute("data-region", region or "")
+
+
+def test_dragging_gamma_shows_the_exact_count_of_every_rung(box):
+    slider, page = part(box, "rung"), box.page
+    area = slider.bounding_box()
+    assert area
+    before = picture(part(box, "stage"))
+    y = area["y"] + area["height"] / 2
+    page.mouse.move(area["x"] + area["width"] * 3.5 / N, y)
+    page.mouse.down()
+    seen = {}
+    for share in np.linspace(0.3, 0.9, 10):
+        page.mouse.move(area["x"] + area["width"] * share, y)
+        seen[int(box.get_attribute("data-rung") or 0)] = int(box.get_attribute("data-cells") or 0)
+    page.mouse.up()
+    assert len(seen) > 5
+    assert seen == {k: exact(k) for k in seen}
+    assert picture(part(box, "stage")) != before
+    expect(page).to_have_url(re.compile(rf"rung={max(seen)}\b"))
+
+
+def test_arrows_step_and_space_plays(box):
+    page = box.page
+    page.keyboard.press("ArrowRight")
+    expect(box).to_have_attribute("data-rung", "5")
+    expect(box).to_have_attribute("data-cells", str(exact(5)))
+    page.keyboard.press("ArrowLeft")
+    expect(box).to_have_attribute("data-rung", "4")
+    page.keyboard.press(" ")
+    expect(box).to_have_attribute("data-playing", "true")
+    expect(box).not_to_have_attribute("data-rung", "4")
+    page.keyboard.press(" ")
+    expect(box).to_have_attribute("data-playing", "false")
+
+
+def test_zooming_finds_the_exact_cells_of_the_part(box):
+    page = box.page
+    page.mouse.move(*middle(part(box, "stage")))
+    for _ in range(4):
+        page.mouse.wheel(0, -150)
+    expect(page).to_have_url(re.compile("window="), timeout=SECONDS)
+    expect(box).to_have_attribute("data-settled", "true", timeout=SECONDS)
+    x, y, half = (float(word) for word in (box.get_attribute("data-window") or "").split(","))
+    assert half < 0.5
+    expect(box).to_have_attribute("data-cells", str(exact(4, (x, y, half))))
+    page.keyboard.press("Home")
+    expect(box).to_have_attribute("data-cells", str(exact(4)), timeout=SECONDS)
+
+
+def test_two_gammas_side_by_side(box):
+    box.get_by_role("button", name="another γ").click()
+    expect(part(box, "right")).to_contain_text(f": {exact(1)} regions, exact")
+    part(box, "other").focus()
+    box.page.keyboard.press("End")
+    expect(part(box, "right")).to_contain_text("γ = 1.000: 1 region, exact")
+
+
+def test_digits_show_the_plane_through_three_images_and_another_one(visit):
+    page = visit("regions", net="16,16", gamma=0.25)
+    box = whole(page)
+    page.mouse.move(*middle(part(box, "stage")))
+    expect(part(box, "info")).to_contain_text("Region")
+    wait_until_drawn(box.locator(".thumb"))
+    before = box.locator(".three").input_value()
+    box.get_by_role("button", name="New plane").click()
+    expect(page).to_have_url(re.compile("three="))
+    assert box.locator(".three").input_value() != before
+
+
+def test_on_a_phone_nothing_is_wider_than_the_window(page, visit):
+    page.set_viewport_size({"width": 390, "height": 844})
+    box = whole(visit("regions", **LINK))
+    wait_until_drawn(part(box, "stage"))
+    assert overflow(page) <= 0
+    slider = part(box, "rung").bounding_box()
+    assert slider
+    assert slider["y"] < 844  # γ is within reach of the picture

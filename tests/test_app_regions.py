@@ -1,0 +1,382 @@
+"""The Regions view: planes, rungs of γ, the bytes of a picture, and every link."""
+
+import gzip
+import json
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from streamlit.testing.v1 import AppTest
+
+from app.compute import Unusable, data, planes, region_answer, region_block, region_table, regions
+from app.compute.planes import Choice, Window
+from app.state import Setup
+from kwta import slices
+from kwta.networks import MLP, build
+from kwta.regions import grid, plane
+from kwta.regions.overlay import merged
+from kwta.slices import convex
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS = 120
+SQUARE = (np.zeros(2), 1.0)
+
+
+def opened(**link) -> AppTest:
+    at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=SECONDS)
+    for key, value in link.items():
+        at.query_params[key] = str(value)
+    at.switch_page("views/regions.py")
+    return at.run()
+
+
+def walk(node):
+    yield node
+    for child in getattr(node, "children", {}).values():
+        yield from walk(child)
+
+
+def sent(at: AppTest) -> bytes:
+    """The one block of bytes that the component gets."""
+    protos = [e.proto for e in walk(at._tree) if getattr(e, "type", "") == "bidi_component"]
+    return next(p.bytes for p in protos if p.WhichOneof("data") == "bytes")
+
+
+def headed(block: bytes) -> tuple[dict, bytes]:
+    length = int.from_bytes(block[:4], "little")
+    return json.loads(block[4 : 4 + length]), block[4 + length :]
+
+
+def pictures(block: bytes) -> tuple[dict, dict[int, dict]]:
+    """The answer's header and the pictures in it, by rung."""
+    header, body = headed(block)
+    found, at = {}, header["setting_bytes"]
+    for rung, size in header["blocks"]:
+        found[rung] = picture(body[at : at + size])
+        at += size
+    assert at == len(body)
+    return header, found
+
+
+def picture(block: bytes) -> dict:
+    """One picture's header, with its arrays read as the component reads them."""
+    header, body = headed(gzip.decompress(block))
+    n, v, outputs, bits = (header[key] for key in ("cells", "vertices", "outputs", "bits"))
+    layout = {
+        "points": ("<f4", (v, 2)),
+        "maps": ("<f4", (n, outputs, 3)),
+        "areas": ("<f4", (n,)),
+        "sides": ("<u2", (n,)),
+        "edges": (np.uint8, (v,)),
+        "patterns": (np.uint8, (n, bits)),
+    }
+    at = 0
+    for key, (kind, shape) in layout.items():
+        size = int(np.prod(shape)) * np.dtype(kind).itemsize
+        header[key] = np.frombuffer(body[at : at + size], kind).reshape(shape)
+        at += size
+    assert at == len(body)
+    return header
+
+
+@pytest.fixture(scope="module")
+def net():
+    return build(MLP((2, 12, 12, 3), gamma=0.25, init="he"), seed=1).eval()
+
+
+@pytest.fixture(scope="module")
+def cells(net):
+    return plane.cells(net, slices.square(-1, 1, -1, 1))
+
+
+# A picture's bytes.
+
+
+def test_polygons_read_back_as_the_vertices_to_float32(cells):
+    found = picture(region_block.of_cells(cells, 3, SQUARE, 0.0))
+    assert found["cells"] == len(cells)
+    assert found["points"].tolist() == cells.vertices.astype(np.float32).tolist()
+    assert np.cumsum([0, *found["sides"]]).tolist() == cells.offsets.tolist()
+    assert found["patterns"].tolist() == cells.bits.tolist()
+    assert np.allclose(found["areas"], cells.areas, rtol=1e-6)
+    assert found["pieces"] == merged(cells).max() + 1
+    assert (found["complete"], found["covered"]) == (True, pytest.approx(1))
+
+
+def test_coordinates_of_a_small_window_keep_their_digits(net):
+    view = slices.square(0.3, 0.3 + 2e-7, -0.1, -0.1 + 2e-7)
+    centre, half = view.domain.mean(axis=0), 1e-7
+    found = plane.cells(net, view)
+    read = picture(region_block.of_cells(found, 1, (centre, half), 0.0))
+    assert np.abs(read["points"]).max() == pytest.approx(1, rel=1e-6)
+    assert np.abs(centre + half * read["points"].astype(float) - found.vertices).max() < 1e-13
+
+
+def test_maps_in_the_squares_coordinates_are_the_networks_own(cells):
+    square = (np.array([0.5, -0.25]), 0.125)
+    maps = region_block.maps(cells, square)
+    u = np.random.default_rng(0).uniform(-1, 1, (20, 2))
+    t = square[0] + square[1] * u
+    own = np.einsum("nod,pd->npo", cells.weight, t) + cells.bias[:, None]
+    assert np.allclose(np.einsum("nod,pd->npo", maps, np.c_[u, np.ones(20)]), own, atol=1e-12)
+
+
+def test_every_border_is_drawn_from_one_side_only(cells):
+    found = picture(region_block.of_cells(cells, 1, SQUARE, 0.0))
+    ends = np.roll(cells.vertices, -1, axis=0)
+    last = cells.offsets[1:] - 1
+    ends[last] = cells.vertices[cells.offsets[:-1]]
+    length = np.hypot(*(ends - cells.vertices).T)
+    drawn = (found["edges"] > 0) & (found["edges"] < region_block.TWICE)
+    hidden = found["edges"] >= region_block.TWICE
+    assert length[drawn].sum() == pytest.approx(length[hidden].sum(), rel=1e-9)
+    assert length[found["edges"] == 0].sum() == pytest.approx(8)  # the square's own boundary
+
+
+def test_the_sampled_number_is_what_sampling_patterns_counts(net, cells):
+    assert region_block.sampled(cells, 40) == grid.counts(net, cells.plane, 40, "cpu").n_patterns
+    assert region_block.sampled(cells, 3) < len(cells)
+
+
+def test_an_incomplete_picture_says_so(net):
+    few = plane.cells(net, slices.square(-1, 1, -1, 1), max_regions=5)
+    found = picture(region_block.of_cells(few, 1, SQUARE, 0.0))
+    assert not found["complete"]
+    assert found["pieces"] is None
+    assert found["sampled"] is None
+    assert 0 < found["covered"] < 1
+
+
+# Rungs.
+
+
+def test_equal_layers_have_a_rung_for_every_k():
+    ladder = regions.rungs((64, 64))
+    assert [rung.winners for rung in ladder[1:]] == [(k, k) for k in range(1, 65)]
+    assert [rung.gamma for rung in ladder] == [None, *(Fraction(k, 64) for k in range(1, 65))]
+
+
+@given(some.lists(some.integers(1, 300), min_size=1, max_size=3).map(tuple))
+@settings(max_examples=60, deadline=None)
+def test_rungs_ascend_without_repeating_winners(sizes: tuple[int, ...]):
+    ladder = regions.rungs(sizes)[1:]
+    winners = [rung.winners for rung in ladder]
+    assert len(set(winners)) == len(winners) <= regions.MOST_RUNGS
+    assert winners == sorted(winners)
+    assert min(winners[0]) >= 1
+    assert winners[-1] == sizes
+    assert all(MLP((2, *sizes, 1), rung.gamma).winners == rung.winners for rung in ladder[:: len(ladder) // 7 + 1])
+
+
+@pytest.mark.parametrize("gamma", [0.02, 0.2, 0.29, 0.5, 1.0])
+def test_the_first_rung_has_the_winners_of_the_shared_gamma(gamma: float):
+    ladder = regions.rungs((100, 50))
+    assert ladder[regions.start(ladder, gamma, (100, 50))].winners == MLP((2, 100, 50, 1), gamma).winners
+
+
+# Ladders.
+
+
+def ladder_of(setup: Setup, **place) -> tuple[regions.Question, regions.Ladder, tuple]:
+    known = data.data(setup.data)
+    given = {"plane": planes.shapes(known)[0], "three": planes.usual_three(known), "pseed": 0, "clip": "free"}
+    choice = planes.choice(setup.data, given | {"window": ""} | place)
+    asked, kwta, relu = regions.question(setup, "he", choice)
+    return asked, regions.ladder(asked, kwta, relu), (kwta, relu)
+
+
+SMALL = Setup(data="moons@0.05", net="16,16", gamma=0.25, seed=3)
+
+
+@pytest.mark.parametrize("rung", [0, 1, 5, 16])
+def test_a_rung_holds_the_cells_of_the_network_with_that_gamma(rung: int):
+    _, ladder, _ = ladder_of(SMALL)
+    gamma = None if rung == 0 else Fraction(rung, 16)
+    net = build(MLP((2, 16, 16, 2), gamma, init="he"), seed=3).eval()
+    low, high = data.data(SMALL.data).box
+    assert picture(ladder.block(rung))["cells"] == len(plane.cells(net, slices.square(low, high, low, high)))
+
+
+def test_the_background_makes_all_rungs_the_nearest_first():
+    _, ladder, _ = ladder_of(SMALL)
+    assert ladder.nearest(5, {0, 1, 4, 5, 6, 9})[:4] == [5, 0, 4, 6]
+    ladder.want(5)
+    for _ in range(200):
+        if len(ladder.blocks) == len(ladder.rungs):
+            break
+        ladder.want(5)
+        ladder.wait(set(ladder.blocks), 1.0)
+    assert set(ladder.blocks) == set(range(17))
+    assert all(picture(block)["cells"] == ladder.counts[rung] for rung, block in ladder.blocks.items())
+
+
+def test_a_wide_network_gets_fewer_regions_and_says_so():
+    assert regions.limit((64, 64)) == regions.LIMIT
+    assert regions.limit((4096, 4096)) < 1000
+    _, ladder, _ = ladder_of(SMALL)
+    assert not ladder.cells(8, most=4).complete
+
+
+def test_zooming_shows_the_cells_of_the_part_alone():
+    asked, ladder, _ = ladder_of(SMALL, window="0.5,0.5,0.25")
+    low, high = data.data(SMALL.data).box
+    middle, half = (low + high) / 2, (high - low) / 2
+    inside = slices.square(middle + 0.25 * half, middle + 0.75 * half, middle + 0.25 * half, middle + 0.75 * half)
+    assert ladder.square[1] == pytest.approx(0.25 * half)
+    assert ladder.view.bounds[0] == pytest.approx(inside.bounds[0])
+    net = build(MLP((2, 16, 16, 2), Fraction(4, 16), init="he"), seed=3).eval()
+    assert picture(ladder.block(4))["cells"] == len(plane.cells(net, inside))
+    assert "Slice.from_json" in region_table.snippet(asked, ladder, 4)
+
+
+def test_an_answer_brings_what_the_page_lacks():
+    asked, ladder, snapshots = ladder_of(SMALL)
+    state = {"rung": 4, "other": 1, "beside": "relu"}
+    header, found = pictures(region_answer.packed(asked, ladder, snapshots, state, {}))
+    assert set(found) == {4, 0}
+    assert header["setting"]["points"] == region_answer.POINTS
+    told = {"key": header["key"], "have": [4, 0], "setting": header["setting"]["name"], "poll": True}
+    more, later = pictures(region_answer.packed(asked, ladder, snapshots, state, told))
+    assert "setting" not in more
+    assert more["setting_bytes"] == 0
+    assert later
+    assert not set(later) & {0, 4}
+
+
+# Planes.
+
+
+def test_a_window_is_moved_into_the_plane():
+    assert planes.read_window("0.9,0,0.5") == "0.5,0,0.5"
+    assert planes.window("") == Window()
+    assert planes.read_window("3,3,9") == "0,0,1"
+    for text in ("1,2", "a,b,c", "0,0,0", "nan,0,1", "0,0,-1", "inf,0,1"):
+        with pytest.raises(ValueError, match="got"):
+            planes.read_window(text)
+
+
+def test_the_plane_passes_through_its_inputs():
+    known = data.data("digits")
+    found = planes.home(Choice("digits", "images", (5, 17, 30)))
+    assert found.distance(known.x_test[[5, 17, 30]].reshape(3, -1).astype(float)).max() < 1e-12
+    cut = planes.shown(Choice("digits", "images", (5, 17, 30), clip="box"))
+    assert convex.measure(cut.domain) < convex.measure(found.domain)
+    assert cut.corners.min() > -1e-9
+    assert cut.corners.max() < 1 + 1e-9
+
+
+def test_a_plane_that_cannot_be_had_is_a_message():
+    with pytest.raises(Unusable, match="Choose another"):
+        planes.home(Choice("digits", "images", (5, 5, 5)))
+    with pytest.raises(Unusable):
+        planes.home(Choice("digits", "images", (0, 1, 10**6)))
+
+
+# Table, files, Python.
+
+
+def test_the_table_has_the_largest_regions_first_and_true_centres(cells):
+    table = region_table.table(cells)
+    assert table["area"].tolist() == sorted(cells.areas, reverse=True)[: region_table.ROWS]
+    centres = np.stack([table["t₁"], table["t₂"]], axis=1)
+    for region, centre in zip(table["region"][:20], centres, strict=False):
+        assert convex.contains(cells.polygon(int(region)), centre[None]).all()
+    total = (cells.areas[:, None] * region_table.centroids(cells)).sum(axis=0)
+    assert total == pytest.approx([0, 0], abs=1e-9)  # together they are the square, whose centre is 0
+
+
+def test_the_files_hold_every_region(cells):
+    assert len(region_table.csv(cells).splitlines()) == len(cells) + 1
+    read = json.loads(region_table.as_json(cells))
+    assert len(read["regions"]) == len(cells)
+    assert np.concatenate([r["vertices"] for r in read["regions"]]).tolist() == cells.vertices.tolist()
+    assert [len(w) for w in read["regions"][0]["winners"]] == [3, 3]
+
+
+@pytest.mark.parametrize(("rung", "place"), [(4, {}), (0, {"window": "0.5,0.5,0.25"})])
+def test_the_python_lines_print_the_same_numbers(rung: int, place: dict):
+    asked, ladder, _ = ladder_of(SMALL, **place)
+    lines = region_table.snippet(asked, ladder, rung)
+    result = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{picture(ladder.block(rung))['cells']} regions,")
+
+
+# The page.
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"data": "moons"},
+        {"data": "digits", "colour": "class", "beside": "gamma", "other": 7},
+        {"data": "digits", "plane": "random", "pseed": 5, "beside": "alone"},
+        {"data": "digits", "clip": "box", "three": "4,9,20"},
+        {"data": "moons", "window": "0.2,0.1,0.05", "below": "table", "rung": 9},
+        {"data": "digits", "net": "conv 2 / 8", "below": "python"},
+        {"data": "moons", "net": "8,12,5"},
+    ],
+)
+def test_a_link_opens_the_picture_it_names(link: dict):
+    at = opened(**link)
+    assert not at.exception
+    assert not at.warning
+    header, found = pictures(sent(at))
+    state = header["state"]
+    assert {key: str(state[key]) for key in link if key in state} == {k: str(v) for k, v in link.items() if k in state}
+    assert found[state["rung"]]["cells"] > 0
+    assert (0 in found) == (state["beside"] == "relu")
+
+
+def test_the_picture_starts_at_the_shared_gamma():
+    header, found = pictures(sent(opened(data="moons", net="16,16", gamma=0.5, seed=3)))
+    assert header["state"]["rung"] == 8
+    net = build(MLP((2, 16, 16, 2), 0.5, init="he"), seed=3).eval()
+    low, high = data.data("moons@0.05").box
+    assert found[8]["cells"] == len(plane.cells(net, slices.square(low, high, low, high)))
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        {"rung": "-3"},
+        {"rung": "1e9"},
+        {"window": "x"},
+        {"three": "1,1,1"},
+        {"three": "0,1,99999999"},
+        {"colour": "red"},
+        {"weights": "<b>"},
+        {"plane": "box"},
+        {"logit": "10"},
+        {"beside": "", "clip": "?"},
+    ],
+)
+def test_an_absurd_link_is_told_and_the_picture_still_drawn(link: dict):
+    at = opened(**link)
+    assert not at.exception
+    assert len(at.warning) == 1
+    assert pictures(sent(at))[1]
+
+
+def test_a_network_without_regions_here_is_a_message(monkeypatch):
+    def refuse(*_):
+        raise ValueError("pool1 is a MaxPool2d, which is not supported")
+
+    monkeypatch.setattr(regions, "stages", refuse)
+    at = opened(data="moons", seed=77)
+    assert not at.exception
+    assert "MaxPool2d" in at.warning[0].value
+    assert not [e for e in walk(at._tree) if getattr(e, "type", "") == "exception"]
+
+
+def test_new_data_let_go_of_what_they_have_not():
+    at = opened(data="digits", three="4,9,20", window="0.2,0.1,0.05")
+    at.selectbox(key="data").set_value("moons").run()
+    assert not at.exception
+    state = pictures(sent(at))[0]["state"]
+    assert (state["plane"], state["window"]) == ("box", "")
