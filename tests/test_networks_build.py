@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from kwta.activation import KWTA
-from kwta.networks import CNN, MLP, Network, activations, build, hidden, outputs_of_hidden
+from kwta.networks import CNN, MLP, Network, activations, build, hidden
 
 IMAGE_NET = CNN((2, 9, 8), channels=(3, 4), classes=5, hidden=(16,), gamma=0.25)
 
@@ -99,10 +99,9 @@ def test_the_network_is_float32_whatever_the_default():
 def test_exactly_k_units_win_in_each_layer(spec):
     net = build(spec, seed=5).double().eval()
     x = inputs(spec, dtype=torch.float64)
-    layers = zip(activations(net, x), outputs_of_hidden(net, x), spec.winners, hidden(net), strict=True)
-    for y, phi, k, (_, module) in layers:
+    for y, k, (_, module) in zip(activations(net, x), spec.winners, hidden(net), strict=True):
         assert isinstance(module, nn.ReLU if k is None else KWTA)
-        for row, kept in zip(y.flatten(1), phi.flatten(1), strict=True):
+        for row, kept in zip(y.flatten(1), module(y).flatten(1), strict=True):
             if k is not None and (row != 0).all():  # otherwise a winner cannot be told from a loser
                 assert (kept != 0).sum() == k
                 assert row.masked_fill(kept == 0, torch.inf).min() >= row.masked_fill(kept != 0, -torch.inf).max()

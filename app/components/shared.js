@@ -4,7 +4,7 @@
 //   theme(element)              colours of the current theme, and whether it is dark
 //   whenThemeChanges(el, call)  call() after a switch between light and dark; returns a function that stops it
 //   fitted(canvas, draw)        keeps the canvas sharp at any size and density; .redraw() paints again, .stop() ends it
-//   OKABE_ITO, viridis(t)       categories; a perceptually uniform sequence for t in 0..1
+//   viridis(t)                  a perceptually uniform sequence for t in 0..1
 //   number(x, digits)           a number with a real minus sign; digits are significant ones
 //   fixed(x, decimals)          the same with so many decimals
 //   keys(handlers)              document-wide shortcuts, silent while something is typed; returns a function that stops it
@@ -13,8 +13,6 @@
 //   throttled(call, ms)         at most one call every ms, always the last one; .flush()
 //   canvasSurface(context), svgSurface(width, height)   one way to draw, two ways to keep it
 //   saved(name, type, content), savedPng(...), savedSvg(...)   downloads
-
-const OKABE_ITO = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000"];
 
 // Nine points of Matplotlib's viridis (van der Walt and Smith), linear in between.
 const VIRIDIS = [

@@ -8,7 +8,7 @@ from kwta.networks.arrays import from_arrays, from_npz
 from kwta.networks.build import build
 from kwta.networks.checkpoint import from_bytes, info, load, save, to_bytes
 from kwta.networks.convert import with_kwta
-from kwta.networks.hidden import activations, gammas_of, hidden, outputs_of_hidden, set_gamma, winners_of
+from kwta.networks.hidden import activations, calls, gammas_of, hidden, set_gamma, winners_of
 from kwta.networks.json_form import from_json, to_json
 from kwta.networks.network import Network
 from kwta.networks.remaining import remaining_relus
@@ -23,6 +23,7 @@ __all__ = [
     "Spec",
     "activations",
     "build",
+    "calls",
     "from_arrays",
     "from_bytes",
     "from_json",
@@ -31,7 +32,6 @@ __all__ = [
     "hidden",
     "info",
     "load",
-    "outputs_of_hidden",
     "remaining_relus",
     "save",
     "set_gamma",

@@ -41,8 +41,8 @@ def winners_of(net: nn.Module, x: Shaped[Tensor, "batch ..."] | None = None) -> 
     Raises ValueError if there is neither a spec nor x.
     """
     if x is not None:
-        calls = _calls(net, x, before=True)
-        return tuple(module.winners(_units(module, y)) if isinstance(module, KWTA) else None for module, y in calls)
+        met = calls(net, x)
+        return tuple(module.winners(_units(module, y)) if isinstance(module, KWTA) else None for module, y in met)
     if (sizes := _sizes(net)) is None:
         raise ValueError("the network has no spec to take the numbers of units from; pass inputs x")
     pairs = zip(hidden(net), sizes, strict=True)
@@ -84,32 +84,28 @@ def activations(net: nn.Module, x: Shaped[Tensor, "batch ..."]) -> list[Tensor]:
     for any module; an activation that is called several times gives several entries. The network runs in the mode it
     is in, so call `net.eval()` before, lest batch norm learn from x. Several threads may look into one network at once.
     """
-    return [y for _, y in _calls(net, x, before=True)]
+    return [y for _, y in calls(net, x)]
 
 
-def outputs_of_hidden(net: nn.Module, x: Shaped[Tensor, "batch ..."]) -> list[Tensor]:
-    """φ(y) of every call of a hidden activation during net(x), in the order of the calls; see `activations`."""
-    return [y for _, y in _calls(net, x, before=False)]
-
-
-def _calls(net: nn.Module, x: Tensor, before: bool) -> list[tuple[nn.Module, Tensor]]:
-    """The activation modules called by this thread during net(x), with their input (before) or output."""
-    calls: list[tuple[nn.Module, Tensor]] = []
+def calls(net: nn.Module, x: Shaped[Tensor, "batch ..."]) -> list[tuple[nn.Module, Tensor]]:
+    """The hidden activation and y of each of its calls during net(x), in the order of the calls; see `activations`."""
+    found: list[tuple[nn.Module, Tensor]] = []
     thread = get_ident()
 
-    def keep(module: nn.Module, args: tuple, kwargs: dict | None = None, output: Tensor | None = None) -> None:
+    # A call by another thread may come between torch's two steps of registering, and then without kwargs.
+    def keep(module: nn.Module, args: tuple, kwargs: dict | None = None) -> None:
         if get_ident() == thread:  # other threads may be calling the same network
-            value = output if output is not None else next(iter((*args, *(kwargs or {}).values())))
-            calls.append((module, value.clone()))  # an in-place activation will overwrite its input
+            y = next(iter((*args, *(kwargs or {}).values())))
+            found.append((module, y.clone()))  # an in-place activation will overwrite its input
 
-    register = nn.Module.register_forward_pre_hook if before else nn.Module.register_forward_hook
-    handles = [register(module, keep, with_kwargs=True) for module in {module for _, module in hidden(net)}]
+    modules = {module for _, module in hidden(net)}
+    handles = [module.register_forward_pre_hook(keep, with_kwargs=True) for module in modules]
     try:
         net(x)
     finally:
         for handle in handles:
             handle.remove()
-    return calls
+    return found
 
 
 def _units(layer: KWTA, y: Tensor) -> int:

@@ -10,8 +10,7 @@ from jaxtyping import Bool, Float, Real
 from numpy import ndarray
 from torch import Tensor, nn
 
-from kwta.activation import KWTA, pattern
-from kwta.networks.hidden import _calls
+from kwta.networks import calls, won
 
 BATCH = 256  # inputs per forward pass: the pre-activations of a convolutional layer take megabytes each
 
@@ -63,18 +62,10 @@ def shaped(net: nn.Module, x: Float[ndarray, "batch d"], shape: tuple[int, ...] 
 
 @torch.no_grad()
 def _at(net: nn.Module, x: Tensor) -> Patterns:
-    layers = tuple(_mask(module, y) for module, y in _calls(net, x, before=True))
+    layers = tuple(won(module, y).flatten(start_dim=1).cpu().numpy() for module, y in calls(net, x))
     if not layers:
         raise ValueError("the network has no hidden layer (k-WTA or ReLU), so there is no pattern")
     return layers
-
-
-def _mask(module: nn.Module, y: Tensor) -> Bool[ndarray, "batch n"]:
-    if not isinstance(module, KWTA):
-        return (y > 0).flatten(start_dim=1).cpu().numpy()
-    dims = y.ndim - 1 if module.dims is None else module.dims
-    rows = y.flatten(start_dim=y.ndim - dims)
-    return pattern(rows, module.winners(rows.shape[-1])).flatten(start_dim=1).cpu().numpy()
 
 
 def _fitting(net: nn.Module, x: ndarray | Tensor) -> Tensor:
