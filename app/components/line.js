@@ -132,6 +132,7 @@ export default mounted((root, send) => {
   let sent = 0, asked = 0, timer = 0, resting = 0;
   let drag = null, end = "from", cursor = null, hovering = false;
   let view = [0, 1];
+  let untold = false; // γ has been moved since the last report
   let playing = false, direction = 1, place = 0, spoken = 0;
   let colours = palette(root);
   let queue = Promise.resolve();
@@ -143,6 +144,7 @@ export default mounted((root, send) => {
   function report(moving) {
     asked = performance.now();
     sent += 1;
+    untold = false;
     send("moved", { ...told(), moving });
   }
   const reportSoon = throttled(report, EVERY);
@@ -188,8 +190,8 @@ export default mounted((root, send) => {
     if (isOwn) {
       sent = Math.max(sent, next.seq);
       if (!drag && !resting) {
-        state = { ...next.state };
-        if (!playing && document.activeElement !== slider) here = next.here;
+        state = { ...next.state, ...(untold ? { g: state.g } : {}) };
+        if (!untold) here = next.here;
       }
     }
     here = Math.min(here, d.ladder.length - 1);
@@ -249,6 +251,7 @@ export default mounted((root, send) => {
     if (borders.length < 400) for (const b of borders) s.line(px(a, r.t[b]), a.top, px(a, r.t[b]), a.chart, { stroke: colours.text, alpha: 0.1 });
     if (state.twin === "on" && twin()) for (const o of outputs()) paintCourse(s, a, py, twin(), o, { stroke: outputs().length > 1 ? colours.classes[o % 10] : colours.twin, width: outputs().length > 1 ? 1.3 : 2, dash: [6, 4], alpha: outputs().length > 1 ? 0.55 : 1 }, false);
     for (const o of outputs()) paintCourse(s, a, py, r, o, { stroke: outputs().length > 1 ? colours.classes[o % 10] : colours.positive, width: outputs().length > 1 ? 2 : 2.8 }, true);
+    if (outputs().length > 1) paintNames(s, a, py, r);
     paintStrip(s, a, r);
     paintRaster(s, a, r, borders, live);
     if (live && cursor !== null) paintCursor(s, a, py, r);
@@ -264,8 +267,8 @@ export default mounted((root, send) => {
     const name = o.length > 1 ? "f, all outputs" : `f for “${d.classes[o[0]]}”`;
     s.text(a.left, 11, name, { size: 16, weight: 600, fill: o.length > 1 ? colours.text : colours.positive });
     const after = a.left + s.measure(name, { size: 16, weight: 600 }) + 16;
-    s.text(after, 11, `k-WTA${state.twin === "on" ? "  ·  dashed: ReLU twin" : ""}${d.training.done ? "" : "  ·  still training"}`, { size: 14, fill: colours.text, alpha: 0.85 });
-    const t = ticks(view[0], view[1], 6);
+    s.text(after, 11, `k-WTA${state.twin === "on" ? " · dashed: ReLU twin" : ""}${d.training.done || a.right < 500 ? "" : " · still training"}`, { size: 14, fill: colours.text, alpha: 0.85 });
+    const t = ticks(view[0], view[1], a.right - a.left < 420 ? 2 : 6);
     for (const v of t.found) {
       s.line(px(a, v), a.bottom, px(a, v), a.bottom + 5, { stroke: colours.text, alpha: 0.5 });
       const at = Math.abs(v) < 1e-12 ? "A" : Math.abs(v - 1) < 1e-12 ? "B" : "";
@@ -296,7 +299,17 @@ export default mounted((root, send) => {
     lines(segments, look);
     const radius = look.width > 2.5 ? 4 : 3;
     for (const [x, y, closed] of circles) s.circle(x, y, radius, { fill: closed ? look.stroke : colours.background, stroke: look.stroke, width: 1.8 });
-    if (ends && outputs().length > 1) s.text(a.right + 6, py(valueAt(r, view[1], o)), d.classes[o].slice(0, 5), { size: 14, weight: 600, fill: look.stroke });
+  }
+
+  // Names of all outputs at the right end, pushed apart where they would overlap.
+  function paintNames(s, a, py, r) {
+    const found = outputs().map((o) => ({ o, y: py(valueAt(r, view[1], o)) })).sort((i, j) => i.y - j.y);
+    const apart = Math.min(14, (a.chart - a.top) / found.length);
+    for (let i = found.length - 1, most = a.chart - 4; i >= 0; most = found[i].y - apart, i--) found[i].y = Math.min(found[i].y, most);
+    found.forEach((one, i) => {
+      if (i) one.y = Math.max(one.y, found[i - 1].y + apart);
+      s.text(a.right + 8, one.y, d.classes[one.o].slice(0, 5), { size: 14, weight: 600, fill: colours.classes[one.o % 10] });
+    });
   }
 
   // The class with the largest output, pixel by pixel.
@@ -582,8 +595,8 @@ export default mounted((root, send) => {
     const [out, into] = [r.units[2 * b], r.units[2 * b + 1]], o = chosenOutput();
     const swap = [out >= 0 ? `unit ${out} out` : "", into >= 0 ? `unit ${into} in` : ""].filter(Boolean).join(", ");
     const size = jumpSize(r, b, o), whole = jumpSize(r, b, r.outputs);
-    const jump = !whole ? "f is continuous here" : `${o < r.outputs ? `f jumps by ${number(r.jumps[b * r.outputs + o])}` : `‖jump‖ = ${number(size)}`}${o < r.outputs ? ` (all outputs: ${number(whole)} in L2)` : ""}`;
-    return `Border at t = ${fixed(r.t[b], 5)}, layer ${r.layer[b] + 1}: ${swap}, at the common value y = ${number(r.level[b])}; ${jump}.`;
+    const jump = !whole ? "f is continuous here" : `${o < r.outputs ? `f jumps by ${number(r.jumps[b * r.outputs + o])} (all outputs: ‖jump‖ = ${number(whole)})` : `‖jump‖ = ${number(size)}`}`;
+    return `Border at t = ${fixed(r.t[b], 5)}, layer ${r.layer[b] + 1}: ${swap}, at y = ${number(r.level[b])}; ${jump}.`;
   }
 
   function readout() {
@@ -641,6 +654,7 @@ export default mounted((root, send) => {
 
   function goTo(rung) {
     here = clampTo(rung, 0, d.ladder.length - 1);
+    untold = true;
     state.g = gammaOf(here);
     words();
     surface.redraw();

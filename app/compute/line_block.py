@@ -32,8 +32,8 @@ def packed(snapshot: Snapshot, twin: Snapshot, ladder: Ladder, state: dict[str, 
     """Everything that the component draws, gzip of: the header's length (uint32, little endian), the header as JSON,
     then the arrays that it describes, one after another.
 
-    `state`: the values of the controls. `told`: what the component has already (`key`, `have`, `gallery`), and whether
-    the hand still moves, when only the rung it looks at is sent.
+    `state`: the values of the controls. `told`: what the component has already (`key`, `have`, `gallery`), the number
+    of its last report (`seq`), and whether the hand still moves (`moving`), when only the rung it looks at is sent.
     """
     arrays: list[np.ndarray] = []
     known = data.data(snapshot.which.recipe.data)

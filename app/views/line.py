@@ -10,7 +10,7 @@ from app.state import Control, Setup, one_of
 BELOW = {"about": "Explained", "borders": "Borders", "python": "The same in Python"}
 OWN, ALL = "own", "all"
 KEYS = ("from", "to", "g", "logit", "twin", "weights")
-HEARD, FITTED = "_line_heard", "_line_fitted"
+HEARD, FITTED, SEQUENCE = "_line_heard", "_line_fitted", "_line_seq"
 
 
 def controls(setup: Setup) -> tuple[Control, ...]:
@@ -37,7 +37,7 @@ def fit(rows: tuple[Control, ...], setup: Setup) -> None:
     st.session_state[FITTED] = now
     for c in rows:
         moved = (c.key == "g" and before[2] != setup.gamma) or (c.key in ("from", "to") and before[0] != setup.data)
-        if c.key in st.session_state and before != now and (moved or not is_readable(c, str(st.session_state[c.key]))):
+        if c.key in st.session_state and (moved or not is_readable(c, str(st.session_state[c.key]))):
             st.session_state[c.key] = c.default
 
 
@@ -50,19 +50,20 @@ def is_readable(c: Control, raw: str) -> bool:
 
 
 def heard() -> None:
-    """Take over what the hand did in the picture; a report that makes no sense is dropped."""
+    """Take over what the hand did in the picture; a report that makes no sense is dropped.
+
+    A question for more rungs carries the state too, since it may overtake a report; what is known already it leaves.
+    """
     told = report("line", "moved") or {}
-    st.session_state[HEARD] = told
-    if told.get("poll"):
-        return
     try:
+        sequence = int(told["seq"])
         rows = controls(state.current())
         found = {key: state.control(key, rows).read(str(told[key])) for key in KEYS}
-        int(told["seq"])
     except (KeyError, TypeError, ValueError):
-        st.session_state[HEARD] = {}
         return
-    st.session_state.update(found)
+    st.session_state[HEARD] = told
+    if sequence > st.session_state.get(SEQUENCE, 0):
+        st.session_state.update({**found, SEQUENCE: sequence})
 
 
 @st.fragment
@@ -83,7 +84,7 @@ def draw(setup: Setup, chosen: dict, told: dict) -> None:
     shown = {key: chosen[key] for key in KEYS} | {"bare": state.is_presenting()}
     component("line")(
         key="line",
-        data=line_block.packed(snapshot, twin, found, shown, told),
+        data=line_block.packed(snapshot, twin, found, shown, told | {"seq": st.session_state.get(SEQUENCE, 0)}),
         on_moved_change=heard,
         height="content",
     )
