@@ -24,14 +24,12 @@ import torch  # noqa: E402  (after the hook, which must precede everything that 
 
 settings.register_profile("kwta", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("kwta")
-torch.set_num_threads(
-    1
-)  # the machines that run tests are shared: two threads that wait for each other are slower than one
+torch.set_num_threads(1)  # on small arrays two threads that wait for each other are slower than one
 
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    """The folder with the original data files: KWTA_DATA, or `shared/data` beside the repository."""
+    """The folder with the original data files: KWTA_DATA, or `data` in a folder `shared` beside the checkout."""
     beside = ROOT.parent / "shared" / "data"
     folder = Path(os.environ.get("KWTA_DATA", beside))
     if not folder.is_dir():
@@ -41,7 +39,7 @@ def data_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def case_folder() -> Path:
-    """The folder with the reference networks: KWTA_CASES, or `shared/cases` beside the repository."""
+    """The folder with the reference networks: KWTA_CASES, or `cases` in a folder `shared` beside the checkout."""
     beside = ROOT.parent / "shared" / "cases"
     folder = Path(os.environ.get("KWTA_CASES", beside))
     if not folder.is_dir():

@@ -61,6 +61,7 @@ def test_time_per_entry_is_in_nanoseconds(clock):
     assert harness.timing("c", costing(clock, 0.002, []), entries=1000).ns_per_entry == pytest.approx(2000)
 
 
+@pytest.mark.slow
 def test_another_program_on_the_core_does_not_count_for_one_thread(monkeypatch):
     monkeypatch.setattr(harness, "BLOCK_SECONDS", 1e-6)  # sleeping costs next to nothing: one call fills a block
     with harness.threads(1):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from source_rules import ROOT, imports, is_kernel, is_within, modules
 
 from kwta import warm
@@ -47,6 +48,7 @@ def reached(compiled: set[str]) -> set[str]:
     return compiled if more <= compiled else reached(compiled | more)
 
 
+@pytest.mark.slow
 def test_no_kernel_is_left_to_compile():
     result = subprocess.run(
         [sys.executable, "-c", PROBE, *NAMES], cwd=ROOT, capture_output=True, text=True, timeout=300
@@ -61,6 +63,7 @@ def test_no_kernel_is_left_to_compile():
 OPERATOR_ALONE = "from kwta import warm; warm.KERNELS = warm.KERNELS[:1]; warm.main()"
 
 
+@pytest.mark.slow
 def test_what_is_compiled_lies_in_the_given_cache_folder(tmp_path):
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONUTF8": "1"}
     result = subprocess.run(
