@@ -30,9 +30,9 @@ setup:
 setup-dev:
 	@sh tools/venv.sh requirements-dev.txt
 
-# Kernels are compiled again when the source of one of them changes; the app and the tests load what is compiled.
+# Kernels are compiled again when the source of one of them or their list changes; app and tests load what is compiled.
 KERNELS := $(shell grep -rl --include='*.py' 'from numba import' kwta)
-.venv/.stamp-kernels: $(KERNELS) requirements.txt
+.venv/.stamp-kernels: $(KERNELS) kwta/warm.py requirements.txt
 	@$(PY) -m kwta.warm
 	@touch $@
 
