@@ -123,7 +123,13 @@ CONTROLS = (
     Control(
         "gamma", "γ, the share of winners", 0.2, "Each hidden layer of N units keeps k = ⌊γN⌋ of them.", read_gamma
     ),
-    Control("seed", "Seed", 0, "Fixes the initial weights and every other draw.", whole("the seed", 0, MAX_SEED)),
+    Control(
+        "seed",
+        "Seed",
+        0,
+        "Fixes the initial weights, the order of the examples in training, and the Operator's vectors. The data stay.",
+        whole("the seed", 0, MAX_SEED),
+    ),
     Control(
         "device", "Device", "auto", "Where the numbers live.", one_of("the device", ("auto", *available())), bound=False
     ),

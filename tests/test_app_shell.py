@@ -289,6 +289,20 @@ def test_every_view_has_a_row_with_a_letter_of_its_own():
     assert len({letter for _, letter in rows}) == len(rows)
 
 
+@pytest.mark.parametrize(
+    ("link", "told", "not_told"),
+    [
+        ({"net": "8"}, "one unit of the first layer", "kernel"),
+        ({"net": "conv 2 / 8"}, "one kernel of the first convolution", "one unit"),
+        ({"data": "moons", "net": "8"}, "the class that the network predicts", "the squares"),
+    ],
+)
+def test_the_text_of_the_train_view_fits_what_it_draws(link: dict, told: str, not_told: str):
+    words = " ".join(block.value for block in opened("train", epochs=1, **link).markdown)
+    assert told in words
+    assert not_told not in words
+
+
 def test_texts_are_loaded_by_name():
     assert text.load("operator").startswith("**What to see.**")
 
@@ -312,6 +326,7 @@ def test_the_command_reads_its_options(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "invalid port value" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_warming_up_freezes_what_is_loaded():
     lines = "import gc; from app.compute.warm import warm_up; warm_up(); n = gc.get_freeze_count(); warm_up(); print(n)"
     done = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, check=True)

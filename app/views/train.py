@@ -69,6 +69,13 @@ def stage(pair: recipes.Pair) -> None:
     component("train")(key="train_stage", data=training.chunk(pair, have), on_more_change=wanted, height="content")
 
 
+def about(setup: state.Setup) -> str:
+    """The text that is true of what is drawn: a map of the plane, kernels, or the weights of units."""
+    if data.outline(setup.data).shape == (2,):
+        return "train_planar"
+    return "train_maps" if networks.layers(setup.net).channels else "train_images"
+
+
 setup = state.current()
 state.follow(CONTROLS)
 picture = st.container()
@@ -78,7 +85,7 @@ pair = recipes.pair(setup, networks.spec(setup), value("against"), value("anneal
 with picture:
     stage(pair)
 with st.container(key="words_train"):
-    st.markdown(text.load("train_planar" if data.outline(setup.data).shape == (2,) else "train_images"))
+    st.markdown(text.load(about(setup)))
     st.download_button(
         "Download the k-WTA network",
         data=lambda: training.checkpoint(pair.left),
