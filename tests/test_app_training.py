@@ -243,3 +243,8 @@ def test_annealing_never_leaves_its_range_and_arrives_if_there_is_time(gamma, ep
 def test_a_twin_that_cannot_be_is_refused(text):
     with pytest.raises(ValueError, match="must be relu or"):
         recipes.read_twin(text)
+
+
+def test_the_course_of_gamma_is_told_where_it_moves():
+    assert recipes.course(0.1, 50, "held") == ""
+    assert recipes.course(0.1, 50, "annealed") == "γ from 0.2 to 0.1, −0.005 every 2 epochs"

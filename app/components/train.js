@@ -51,7 +51,7 @@ class Player {
     find(".rewind").onclick = () => this.go(0, true);
     find(".step").onclick = () => this.go(Math.floor(this.position) + 1);
     this.playButton.onclick = () => this.toggle();
-    this.scrub.oninput = () => this.go(Number(this.scrub.value));
+    this.scrub.oninput = () => this.go(this.frameAt(Number(this.scrub.value)));
     find(".speed").onchange = (event) => (this.speed = Number(event.target.value));
     find(".png").onclick = () => this.canvas.toBlob((blob) => saved("kwta_training.png", "image/png", blob));
     find(".csv").onclick = () => saved("kwta_training.csv", "text/csv", this.csv());
@@ -102,7 +102,7 @@ class Player {
     });
     if (header.setting) this.readSetting(reader);
     this.asked = -1;
-    this.scrub.max = String(Math.max(...this.ends.map((end) => (end.done ? this.length : end.pictures))) - 1);
+    this.scrub.max = String(Math.max(...this.ends.map((end) => end.total_steps)));
     if (this.sought !== null) this.go(this.sought);
     this.draw();
     if (this.details.open) this.fillTable();
@@ -177,7 +177,7 @@ class Player {
     const colours = theme(this.root), narrow = width < 640;
     Object.assign(this, { g: context, ink: colours.text, dark: colours.dark, font: colours.font, tones: [colours.positive, colours.negative] });
     this.text = narrow ? 14 : 17;
-    const gap = narrow ? 12 : 24, side = narrow ? (width - gap) / 2 : Math.min((width - 2 * gap) * 0.31, 330);
+    const gap = narrow ? 12 : 24, side = narrow ? (width - gap) / 2 : Math.min((width - 2 * gap) * 0.31, Math.max(330, innerHeight - 300));
     const panel = this.text * 1.6 + side + 8 + this.setting.lit.length * (STRIP + 5) + 2.6 * this.text + 8;
     const height = Math.ceil(narrow ? panel + 300 : panel);
     if (this.canvas.style.height !== `${height}px`) {
@@ -192,6 +192,17 @@ class Player {
   }
 
   frameOf(i) { return this.sides[i][Math.min(Math.floor(this.position), this.sides[i].length - 1)]; }
+
+  // The frame that shows a step of the training: the last one up to it.
+  frameAt(step) {
+    const at = this.ends[0].at;
+    let frame = at.length - 1;
+    while (frame > 0 && at[frame] > step) frame--;
+    return frame;
+  }
+
+  // Where the network is that has come furthest; the other may have diverged before.
+  get latest() { return this.frameOf(this.frameOf(1).step > this.frameOf(0).step ? 1 : 0); }
 
   name(i) {
     const gamma = this.frameOf(i).gammas.find((x) => x !== null);
@@ -332,8 +343,8 @@ class Player {
     const highest = Math.max(0.5, ...epochs.flat().map((e) => e.loss).filter(Number.isFinite), ...finite(steps.flat().slice(0, 60).map((s) => s[1])).map((v) => Math.min(v, 5)));
     this.drawChart({ x, y, width, height: each, title: "Loss (cross-entropy, nats)", low: 0, high: highest, total,
       raw: steps, lines: epochs.map((list) => list.map((e) => [e.step, e.loss])), show: (v) => fixed(v, 2) });
-    this.drawChart({ x, y: y + each, width, height: each, title: "Accuracy on test inputs", low: 0, high: 1, total,
-      raw: [[], []], lines: epochs.map((list) => list.map((e) => [e.step, e.test])), show: (v) => percent(v) });
+    this.drawChart({ x, y: y + each, width, height: each, title: "Accuracy on test inputs (thin: batches)", low: 0, high: 1, total,
+      raw: steps.map((list) => list.map((s) => [s[0], s[2]])), lines: epochs.map((list) => list.map((e) => [e.step, e.test])), show: (v) => percent(v) });
   }
 
   drawChart({ x, y, width, height, title, low, high, total, raw, lines, show }) {
@@ -370,21 +381,23 @@ class Player {
     g.stroke();
   }
 
-  epoch() { return fixed(Math.min(this.frameOf(0).step / this.ends[0].per_epoch, this.epochsTotal()), 1); }
+  epoch() { return fixed(Math.min(this.latest.step / this.ends[0].per_epoch, this.epochsTotal()), 1); }
   epochsTotal() { return Math.round(this.ends[0].total_steps / this.ends[0].per_epoch); }
 
   lastEpoch(i) { return this.sides[i].slice(0, Math.floor(this.position) + 1).flatMap((f) => f.epochs).pop(); }
 
   describe() {
     const at = Math.floor(this.position);
-    this.scrub.value = String(at);
+    this.scrub.value = String(this.latest.step);
     this.playButton.querySelector("path").setAttribute("d", this.playing ? PAUSE : PLAY);
     this.playButton.querySelector("span").textContent = this.playing ? "Pause" : "Play";
-    const ended = this.done && at >= this.length - 1, failed = ended && this.ends.some((end) => end.failed);
-    const results = [0, 1].map((i) => `${this.name(i)}: ${percent(this.lastEpoch(i)?.test)} of ${this.setting.counts[1]} test inputs right`).join(" · ");
-    const messages = this.ends.filter((end) => end.failed).map((end) => end.message).join(" ");
-    this.readout.textContent = failed ? messages : `Epoch ${this.epoch()} of ${this.epochsTotal()}, step ${this.frameOf(0).step}. ${results}.`;
-    this.readout.classList.toggle("failed", failed);
+    const failed = [0, 1].filter((i) => this.ends[i].failed && at >= this.sides[i].length - 1);
+    const results = [0, 1].map((i) => failed.includes(i) ? `${this.name(i)}: ${this.ends[i].message}`
+      : `${this.name(i)}: ${percent(this.lastEpoch(i)?.test)} of ${this.setting.counts[1].toLocaleString("en")} test inputs right`);
+    const place = `Epoch ${this.epoch()} of ${this.epochsTotal()}, step ${this.latest.step}`;
+    this.readout.textContent = `${place}. ${results.join(" · ")}${failed.length ? "" : "."}`;
+    this.readout.title = `${this.setting.counts[0].toLocaleString("en")} training inputs`;
+    this.readout.classList.toggle("failed", failed.length > 0);
     this.canvas.setAttribute("aria-label", this.readout.textContent);
     this.box.dataset.position = String(at); this.box.dataset.length = String(this.length); this.box.dataset.done = String(this.done); this.box.dataset.playing = String(this.playing);
   }

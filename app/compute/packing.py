@@ -48,7 +48,7 @@ def _side(side: Run, start: int, end: int, arrays: list[np.ndarray]) -> dict[str
         arrays += [frame.picture, frame.lit, frame.sure]
         frames.append(
             {
-                "steps": [[r.step, _finite(r.loss)] for r in frame.records if isinstance(r, Step)],
+                "steps": [[r.step, _finite(r.loss), r.accuracy] for r in frame.records if isinstance(r, Step)],
                 "epochs": [_epoch(r) for r in frame.records if isinstance(r, Epoch)],
                 "step": frame.records[-1].step if frame.records else 0,
                 "seconds": frame.records[-1].seconds if frame.records else 0.0,
@@ -64,7 +64,7 @@ def _side(side: Run, start: int, end: int, arrays: list[np.ndarray]) -> dict[str
         and (side.error is not None or (side.stopped is not None and side.stopped.reason == "diverged")),
         "sizes": list(side.recipe.net.sizes),
         "winners": list(side.recipe.net.winners),
-        "pictures": len(frame_steps(side.total_steps)),
+        "at": frame_steps(side.total_steps),
         "total_steps": side.total_steps,
         "per_epoch": side.per_epoch,
     }

@@ -13,7 +13,8 @@ from kwta.training import Annealing, Training
 
 RELU = "relu"
 TWINS = (RELU, "1.0", "0.5", "0.1", "0.05")
-SCHEDULES = ("held", "annealed")
+# Their labels do not depend on γ: a choice whose label changes is taken for another choice.
+SCHEDULES = {"held": "held", "annealed": "annealed, 2γ to γ"}
 OPTIMISERS = ("sgd", "adam")
 # Annealing goes from 2γ to γ in so many steps, as in the recipe of Xiao et al. (0.2 to 0.1 by 0.005).
 ANNEALING_STEPS = 20
@@ -62,13 +63,13 @@ def schedule(epochs: int, batch: int, optimiser: str, rate: float, clip: float) 
     return Training(epochs, batch, optimiser, rate, clip=clip or None)
 
 
-def schedule_names(gamma: float, epochs: int) -> dict[str, str]:
-    """What the choices of SCHEDULES mean at this γ."""
-    course = annealing(gamma, epochs)
-    return {
-        "held": f"held at {gamma:.2f}",
-        "annealed": f"annealed {course.start:g} → {course.end:g}",
-    }
+def course(gamma: float, epochs: int, anneal: str) -> str:
+    """What γ does while training, in figures; nothing where it is held."""
+    if anneal != "annealed":
+        return ""
+    steps = annealing(gamma, epochs)
+    pace = "epoch" if steps.every == 1 else f"{steps.every} epochs"
+    return f"γ from {steps.start:g} to {steps.end:g}, −{steps.step:g} every {pace}"
 
 
 def twin_name(against: str) -> str:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import state, text
 from app.components import component, report
-from app.compute import data, networks, recipes, training
+from app.compute import Unusable, data, networks, recipes, training
 from app.compute.recipes import OPTIMISERS, RELU
 
 CONTROLS = (
@@ -14,7 +14,7 @@ CONTROLS = (
         "γ while training",
         "held",
         "Held, or lowered from 2γ to γ; at γ = 0.1 and 41 epochs or more that is the recipe of Xiao et al. (2020).",
-        state.one_of("the schedule of γ", recipes.SCHEDULES),
+        state.one_of("the schedule of γ", tuple(recipes.SCHEDULES)),
         bound=False,
     ),
     state.Control("epochs", "Epochs", 20, "Passes over the training data.", state.whole("the epochs", 1, 200)),
@@ -38,12 +38,12 @@ def number(key: str, low, high, step, **more) -> None:
 
 
 def controls(setup: state.Setup) -> None:
-    beside, schedule, epochs, more = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
+    beside, schedule, epochs, more = st.columns([3, 3, 2, 2], vertical_alignment="top")
     with beside:
         chooser("against", recipes.TWINS, format_func=recipes.twin_name, accept_new_options=True)
     with schedule:
-        names = recipes.schedule_names(setup.gamma, value("epochs"))
-        chooser("anneal", recipes.SCHEDULES, format_func=lambda choice: names[choice])
+        chooser("anneal", tuple(recipes.SCHEDULES), format_func=recipes.SCHEDULES.get)
+        st.caption(recipes.course(setup.gamma, value("epochs"), value("anneal")))
     with epochs:
         number("epochs", 1, 200, 1)
     with more, st.popover("More", width="stretch", key="train_more"):
@@ -66,7 +66,12 @@ def wanted() -> None:
 def stage(pair: recipes.Pair) -> None:
     more = st.session_state.pop("_train_more", None) or {}
     have = recipes.read_have(more.get("have")) if more.get("key") == recipes.key(pair) else 0
-    component("train")(key="train_stage", data=training.chunk(pair, have), on_more_change=wanted, height="content")
+    try:
+        block = training.chunk(pair, have)
+    except Unusable as error:
+        st.warning(text.plainly(str(error)), icon=":material/info:")
+        return
+    component("train")(key="train_stage", data=block, on_more_change=wanted, height="content")
 
 
 def about(setup: state.Setup) -> str:
@@ -79,7 +84,8 @@ def about(setup: state.Setup) -> str:
 setup = state.current()
 state.follow(CONTROLS)
 picture = st.container()
-controls(setup)
+with st.container(key="words_train_controls"):
+    controls(setup)
 schedule = recipes.schedule(**{key: value(key) for key in ("epochs", "batch", "optimiser", "rate", "clip")})
 pair = recipes.pair(setup, networks.spec(setup), value("against"), value("anneal"), schedule)
 with picture:

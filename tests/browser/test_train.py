@@ -5,6 +5,8 @@ import re
 import pytest
 from pages import settle, wait_until_drawn
 from playwright.sync_api import Locator, Page, expect
+from server import free_port, own_server, serve
+from watching import watched
 
 
 def stage(page: Page) -> Locator:
@@ -117,10 +119,38 @@ def test_a_link_reproduces_data_schedule_twin_and_result(visit):
     assert results[0] == results[1]
 
 
-def test_a_diverging_training_says_what_happened(visit):
+def test_a_diverging_training_says_at_once_which_network_and_what_happened(visit):
     box = stage(visit(data="moons", rate=100, epochs=20, net="8,8,8,8,8,8", gamma=1))
+    box.locator(".speed").select_option("120")
+    box.locator(".play").click()
+    expect(box.locator(".readout.failed")).to_contain_text("k-WTA, γ = 1.00: Training diverged", timeout=30_000)
     play_to_the_end(box)
-    expect(box.locator(".readout.failed")).to_contain_text("diverged", timeout=30_000)
+    expect(box.locator(".readout.failed")).to_contain_text("ReLU: ")
+
+
+def test_annealing_survives_the_hand_on_gamma(visit):
+    page = visit(data="moons", epochs=5, anneal="annealed", gamma=0.1)
+    stage(page)
+    page.locator(".st-key-gamma input[type=range]").focus()
+    for gamma in ("0.11", "0.12", "0.13"):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_url(re.compile(rf"gamma={gamma}".replace(".", r"\.")))
+        settle(page)
+    assert "anneal=annealed" in page.url
+    expect(page.locator(".train .readout")).to_contain_text("γ = 0.26", timeout=15_000)
+
+
+def test_data_that_cannot_be_had_get_a_message_and_the_page_stays(browser, tmp_path, monkeypatch):
+    monkeypatch.delenv("KWTA_DATA", raising=False)
+    monkeypatch.setenv("KWTA_CACHE", str(tmp_path / "empty"))
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")  # nobody is there: offline
+    port = free_port()
+    with serve(own_server(port), port, tmp_path / "log.txt") as server, watched(browser, server) as watch:
+        watch.page.goto("/?data=mnist")
+        expect(watch.page.locator('[data-testid="stAlert"]').first).to_contain_text("KWTA_DATA", timeout=60_000)
+        expect(watch.page.locator('[data-testid="stException"]')).to_have_count(0)
+        expect(watch.page.locator(".st-key-share")).to_be_visible()
 
 
 ABSURD = ({"gamma": "7"}, {"net": "64,,x"}, {"anneal": "often"}, {"rate": "fast"}, {"epochs": "-3"})
