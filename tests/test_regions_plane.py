@@ -188,15 +188,17 @@ def test_all_winners_leave_one_cell():
 
 
 def test_identical_units_count_once_and_the_lowest_indices_win():
-    weight = [[1, 0], [1, 0], [1, 0], [-1, 0], [-1, 0]]
-    found = single(weight, np.zeros(5), Fraction(2, 5))
-    assert set(winner_sets(found)) == {((0, 1),), ((3, 4),)}
+    weight = np.array([[1, 0], [1, 0], [1, 0], [-1, 0], [-1, 0], [0, 1]])
+    found = single(weight, np.zeros(6), Fraction(2, 6))
+    assert set(winner_sets(found)) == {((0, 1),), ((3, 4),), ((0, 5),), ((3, 5),)}
     assert_sound(found)
+    for k in range(1, 6):
+        assert_equals_oracle([weight, np.ones((1, 6), int)], [np.zeros(6, int), np.zeros(1, int)], [k], SLANTED)
 
 
 def test_several_units_crossing_on_one_line_change_together():
-    found = single([[1, 0], [2, 0], [-1, 0], [-3, 0]], np.zeros(4), 0.25)
-    assert set(winner_sets(found)) == {((1,),), ((3,),)}
+    found = single([[1, 0], [2, 0], [-1, 0], [-3, 0]], np.zeros(4), 0.5)
+    assert set(winner_sets(found)) == {((0, 1),), ((2, 3),)}
     assert_sound(found)
 
 
