@@ -389,7 +389,7 @@ export default mounted((root, send, first) => {
       if (drag || playing === "gamma") return;
       derive();
       speak();
-      const values = state.edited ? d.y : null;
+      const values = state.edited ? state.pool.slice(0, state.n) : null;
       send("moved", { seq: ++sent, gamma: state.g / 100, n: state.n, block: d.block, values });
     }, SETTLE);
   }
@@ -405,16 +405,18 @@ export default mounted((root, send, first) => {
     moved();
   }
 
-  // Stop where it is: values that drifted become the vector.
+  // Stop where it is. The drift stays what it is, a movement of the chosen vector, until a hand draws on it.
   function pause() {
     const was = playing;
     playing = "";
-    if (was === "y" && theta !== 0) {
-      state.pool = state.pool.map((v, j) => (j < d.n ? Math.round(1000 * d.y[j]) / 1000 : v));
-      state.edited = true;
-      theta = 0;
-    }
     if (was) moved();
+  }
+
+  // What drifted becomes the vector that the hand draws on.
+  function settle() {
+    if (theta === 0) return;
+    state.pool = state.pool.map((v, j) => (j < d.n ? Math.round(1000 * d.y[j]) / 1000 : v));
+    theta = 0;
   }
 
   function toggle(what) {
@@ -471,6 +473,7 @@ export default mounted((root, send, first) => {
     clearTimeout(timer);
     main.setPointerCapture(event.pointerId);
     drag = { kind: point.inGrip ? "threshold" : "draw" };
+    if (drag.kind === "draw") settle();
     dragTo(event);
   });
   listen(main, "pointermove", (event) => {
@@ -541,11 +544,9 @@ export default mounted((root, send, first) => {
   // The page's answer: it is authoritative unless it is older than what the hand has done since.
   function adopt(next) {
     if (next.seq < sent || drag) return;
-    const moves = playing === "y" && samePool(next.pool, data.pool) && !next.still;
-    if (!moves && !(playing === "gamma" && samePool(next.pool, data.pool))) {
-      playing = "";
-      theta = 0;
-    }
+    const same = samePool(next.pool, data.pool);
+    if (!same || (next.still && playing === "y")) playing = "";
+    if (!same || next.still) theta = 0; // a table beside the picture shows the vector itself
     data = next;
     state = { pool: next.pool.slice(), n: next.n, g: playing === "gamma" ? state.g : Math.round(100 * next.gamma), block: next.block, edited: false };
   }
