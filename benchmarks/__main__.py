@@ -3,11 +3,12 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import activation, line, report
+from benchmarks import activation, line, regions, report
 
 BENCHMARKS: dict[str, Callable[[], Iterator[report.Section]]] = {
     "activation": activation.sections,
     "line": line.sections,
+    "regions": regions.sections,
 }
 
 
