@@ -31,8 +31,7 @@ def border_distance(cells: Cells, t: Float[ndarray, "points 2"]) -> Float[ndarra
     held = locate(cells, t)
     if (held < 0).any():
         raise ValueError(f"t = {t[held < 0][0].tolist()} lies in no cell; distances are to borders within the plane")
-    triangle: ndarray = np.linalg.qr(cells.plane.directions.T, mode="r")
-    lengths = triangle.T  # |t @ lengths| is the length of D t
+    lengths = np.linalg.qr(cells.plane.directions.T).R.T  # |t @ lengths| is the length of D t
     vertices, points = np.ascontiguousarray(cells.vertices @ lengths), np.ascontiguousarray(t @ lengths)
     return border_distances(vertices, cells.offsets, cells.tags, held, points)
 
