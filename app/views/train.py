@@ -38,12 +38,11 @@ def number(key: str, low, high, step, **more) -> None:
 
 
 def controls(setup: state.Setup) -> None:
-    beside, schedule, epochs, more = st.columns([3, 3, 2, 2], vertical_alignment="top")
+    beside, schedule, epochs, more = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     with beside:
         chooser("against", recipes.TWINS, format_func=recipes.twin_name, accept_new_options=True)
     with schedule:
         chooser("anneal", tuple(recipes.SCHEDULES), format_func=recipes.SCHEDULES.get)
-        st.caption(recipes.course(setup.gamma, value("epochs"), value("anneal")))
     with epochs:
         number("epochs", 1, 200, 1)
     with more, st.popover("More", width="stretch", key="train_more"):
@@ -51,6 +50,8 @@ def controls(setup: state.Setup) -> None:
         chooser("optimiser", OPTIMISERS)
         number("rate", 1e-5, 100.0, 0.01, format="%g")
         number("clip", 0.0, 100.0, 0.1, format="%g")
+    if course := recipes.course(setup.gamma, value("epochs"), value("anneal")):
+        st.caption(course)
 
 
 def value(key: str):
