@@ -18,15 +18,21 @@ def available() -> tuple[str, ...]:
 def pick(name: str = "auto") -> torch.device:
     """The device called `name`; "auto" is the environment variable KWTA_DEVICE or else the best: CUDA, MPS, CPU.
 
-    Raises ValueError if that device is not usable here.
+    A name may carry the number of the device: cuda:1. Raises ValueError if that device is not usable here.
     """
     wanted = os.environ.get("KWTA_DEVICE", "auto") if name == "auto" else name
     usable = available()
     if wanted == "auto":
         return torch.device(usable[0])
-    if wanted.partition(":")[0] not in usable:
-        raise ValueError(f"the device must be auto or one of {', '.join(usable)}, got {wanted!r}")
+    allowed = [known for kind in usable for known in (kind, *_numbered(kind))]
+    if wanted not in allowed:
+        raise ValueError(f"the device must be auto or one of {', '.join(allowed)}, got {wanted!r}")
     return torch.device(wanted)
+
+
+def _numbered(kind: str) -> list[str]:
+    """The devices of one kind by their numbers; torch takes any number and fails much later."""
+    return [f"{kind}:{index}" for index in range(torch.cuda.device_count() if kind == "cuda" else 1)]
 
 
 def describe(device: torch.device) -> str:
