@@ -134,7 +134,7 @@ def test_a_full_disk_leaves_the_older_checkpoint_as_it_was(tmp_path, monkeypatch
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_stop_between_the_two_files_is_noticed(tmp_path, monkeypatch):
+def test_a_stop_between_the_two_files_leaves_the_newer_network_whole(tmp_path, monkeypatch):
     save(build(NET, 0), tmp_path)
     replace_file = os.replace
     names = []
@@ -150,9 +150,9 @@ def test_a_stop_between_the_two_files_is_noticed(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="stopped"):
             save(build(NET, 1), tmp_path)
     assert names == ["weights.safetensors", "spec.json"]
-    with pytest.raises(ValueError, match=r"spec\.json and the header in the metadata of weights\.safetensors differ"):
-        load(tmp_path)
-    assert same(from_bytes((tmp_path / "weights.safetensors").read_bytes()), build(NET, 1))
+    assert same(load(tmp_path), build(NET, 1))
+    assert json.loads((tmp_path / "spec.json").read_text())["seed"] == 0
+    assert (load(tmp_path).seed, info(tmp_path)["seed"]) == (1, 1)
 
 
 def half():
@@ -303,24 +303,50 @@ def test_weights_without_metadata_fit_a_spec_written_beside_them(tmp_path):
     assert same(load(tmp_path), build(NET, 0))
 
 
-def test_a_folder_whose_spec_is_missing_or_broken_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        load(tmp_path / "nowhere")
+@pytest.mark.parametrize("text", ["{", "[]", "", "another spec", None])
+def test_the_header_beside_the_weights_decides_nothing(tmp_path, text):
+    save(build(NET, 0), tmp_path, RECORD)
+    spec = tmp_path / "spec.json"
+    spec.write_text(spec.read_text().replace("10", "11", 1) if text == "another spec" else text or "")
+    if text is None:
+        spec.unlink()
+    back = load(tmp_path)
+    assert same(back, build(NET, 0))
+    assert (back.spec, back.record) == (NET, RECORD)
+    assert info(tmp_path)["record"] == RECORD
+
+
+@pytest.mark.parametrize(("text", "match"), [("{", "not valid JSON"), ("[]", "must be a JSON object")])
+def test_weights_without_metadata_need_a_sound_spec_beside_them(tmp_path, text, match):
     save(build(NET, 0), tmp_path)
-    good = (tmp_path / "spec.json").read_text()
-    for text, match in [
-        ("{", "not valid JSON"),
-        (good.replace("10", "11", 1), "differ"),
-        ("[]", "must be a JSON object"),
-    ]:
-        (tmp_path / "spec.json").write_text(text)
+    (tmp_path / "weights.safetensors").write_bytes(repacked(metadata=False))
+    (tmp_path / "spec.json").write_text(text)
+    for read in (load, info):
         with pytest.raises(ValueError, match=match):
-            load(tmp_path)
-    (tmp_path / "spec.json").write_text(good)
+            read(tmp_path)
+    (tmp_path / "spec.json").unlink()
+    for read in (load, info):
+        with pytest.raises(FileNotFoundError, match=r"spec\.json"):
+            read(tmp_path)
+
+
+def test_a_folder_without_weights_is_refused_and_still_says_what_it_was(tmp_path):
+    for read in (load, info):
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "nowhere")
+    save(build(NET, 0), tmp_path)
     (tmp_path / "weights.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"weights\.safetensors"):
         load(tmp_path)
     assert info(tmp_path)["seed"] == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\xff" * 20, GOOD[:40]])
+def test_a_cut_header_is_refused_by_info_too(tmp_path, content):
+    save(build(NET, 0), tmp_path)
+    (tmp_path / "weights.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match="not a complete safetensors file"):
+        info(tmp_path)
 
 
 def test_large_uploads_are_refused_by_their_size():

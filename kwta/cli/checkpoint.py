@@ -56,9 +56,9 @@ def write(net: Network, folder: str, record: dict[str, Any]) -> None:
 
 
 def _check_there(folder: str) -> None:
-    if not Path(folder, SPEC).is_file():
+    if not is_there(folder):
         raise UsageError(
-            f"{folder} holds no checkpoint: there is no {SPEC} in it; name a folder that train --out has made"
+            f"{folder} holds no checkpoint: there is no {WEIGHTS} in it; name a folder that train --out has made"
         )
 
 

@@ -32,7 +32,7 @@ Each command explains itself: {PROGRAM} train --help
 
 Exit codes: 0 all went well; 1 it was tried and failed, as when training diverges, a file is damaged or a download
 breaks off; 2 the command line asks for something that is not allowed or not there; 130 stopped with Ctrl+C.
-A checkpoint is only ever replaced by a complete one."""
+A checkpoint is only ever replaced by a complete one; its spec.json is a copy of the spec for people to read."""
 
 OK, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 

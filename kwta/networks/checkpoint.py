@@ -1,7 +1,8 @@
 """Networks on disk: weights as safetensors, everything else as JSON; nothing is ever unpickled.
 
 A folder holds `weights.safetensors`, complete in itself with the header in its metadata, and `spec.json`, the same
-header for people and for tools that only want to look.
+header for people and for tools that only want to look. Where the two differ the safetensors file is right: it is
+replaced first, in one step, so that a process killed at any moment leaves a whole network, the older or the newer one.
 """
 
 import json
@@ -50,23 +51,22 @@ def load(folder: str | Path) -> Network:
 
     `net.spec`, `net.seed`, `net.record` and the current γ of each layer come back as well.
 
-    Raises OSError if a file is missing, and ValueError with the reason if one is broken or does not fit the spec.
+    The header is the one in `weights.safetensors`; only if that has none, as other programs write it, `spec.json` is
+    read. Raises OSError if a file that is needed is missing, and ValueError with the reason if it is broken or weights
+    and spec do not fit.
     """
-    header = parse((Path(folder) / SPEC).read_bytes())
     data = (Path(folder) / WEIGHTS).read_bytes()
-    net = described(header)
-    inside = _metadata(data)
-    if inside is not None and inside != header:
-        raise ValueError(f"{SPEC} and the header in the metadata of {WEIGHTS} differ: they are not of one network")
-    return _filled(net, data)
+    return _filled(described(_header(data, folder)), data)
 
 
 def info(folder: str | Path) -> dict[str, Any]:
     """The header of a saved network, without reading its weights: spec, seed, dtype, gammas, record, version.
 
-    Raises OSError if `spec.json` is missing and ValueError if it is broken.
+    It is the header that `load` goes by; without `weights.safetensors` that of `spec.json`. Raises OSError if both
+    files are missing and ValueError if the header is broken.
     """
-    header = parse((Path(folder) / SPEC).read_bytes())
+    weights = Path(folder) / WEIGHTS
+    header = _header(_beginning(weights), folder) if weights.exists() else parse((Path(folder) / SPEC).read_bytes())
     described(header)
     assert isinstance(header, dict)
     return header
@@ -109,6 +109,19 @@ def _tensors(data: bytes) -> dict[str, Tensor]:
         return read_tensors(data)
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"not a complete safetensors file: {error}") from error
+
+
+def _header(data: bytes, folder: str | Path) -> object:
+    """The header in the beginning of a safetensors file, or else the one beside it."""
+    inside = _metadata(data)
+    return parse((Path(folder) / SPEC).read_bytes()) if inside is None else inside
+
+
+def _beginning(path: Path) -> bytes:
+    """A safetensors file up to the end of its own header, hence without weights."""
+    with path.open("rb") as file:
+        length = file.read(8)
+        return length + file.read(min(int.from_bytes(length, "little"), path.stat().st_size))
 
 
 def _metadata(data: bytes) -> object | None:
