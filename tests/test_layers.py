@@ -19,7 +19,7 @@ ROWS = (
     ("training", "regions", "jumps", "attacks"),
     ("patterns", "networks", "datasets", "slices", "threats", "timing"),
     ("activation",),
-    ("devices", ""),  # "" is kwta/__init__.py
+    ("devices", "seeds", ""),  # "" is kwta/__init__.py
 )
 
 # In the app: who may not import what. The first package that fits decides.

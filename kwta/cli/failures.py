@@ -1,7 +1,11 @@
 """The two ways in which a command ends badly, both told in one line; anything else is a mistake of ours."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# How torch begins to say that the CPU has no memory left, a plain RuntimeError.
+CPU_ALLOCATOR = "DefaultCPUAllocator: "
 
 
 class UsageError(Exception):
@@ -31,5 +35,7 @@ def failure() -> Iterator[None]:
 
 
 def lacks_memory(error: Exception) -> bool:
-    """Whether Python or torch failed to allocate memory, on whichever device."""
-    return isinstance(error, MemoryError) or "memory" in str(error).lower()
+    """Whether Python, NumPy or torch failed to allocate memory, on the CPU or a CUDA device."""
+    torch = sys.modules.get("torch")  # before it is imported, nothing can have raised its errors
+    exhausted = () if torch is None else (torch.OutOfMemoryError,)
+    return isinstance(error, (MemoryError, *exhausted)) or CPU_ALLOCATOR in str(error)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NoReturn
 
+from kwta.seeds import MAX_SEED
+
 PROGRAM = "python -m kwta"
 
 # More of anything is a typing error, and beyond 2**63 torch cannot count.
 MOST = 10**12
-LARGEST_SEED = 2**32 - 1  # every generator in use takes these
 
 RELU = "relu"
 PAPER = "paper"
@@ -46,8 +47,8 @@ def whole(text: str) -> int:
 
 def seed(text: str) -> int:
     """A seed of every generator in use."""
-    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > LARGEST_SEED:
-        raise ArgumentTypeError(f"must be a whole number from 0 to {LARGEST_SEED}, got {text!r}")
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > MAX_SEED:
+        raise ArgumentTypeError(f"must be a whole number from 0 to {MAX_SEED}, got {text!r}")
     return int(text)
 
 

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from kwta.seeds import MAX_SEED
+
 Shape = Literal["moons", "circles", "spirals", "checkerboard", "gaussians", "xor"]
 Name = Literal["mnist", "fashion-mnist", "cifar10", "svhn"]
 
@@ -22,12 +24,12 @@ IMAGE_COUNTS = {
 IMAGE_CLASSES = 10  # in each of the four
 
 MULTICLASS_SHAPES = ("spirals", "gaussians")
+MAX_CLASSES = 100  # of any set: more distinct labels are measurements; whoever draws them may count on fewer than 256
 MAX_CLASSES_OF_POINTS = 10  # more clouds or arms would overlap at any noise
 MIN_POINTS_PER_CLASS = 10  # so that each class has two test points
 MAX_POINTS = 1_000_000  # what a page can still train on and draw
 MAX_NOISE = 10.0  # ten times the set itself; nothing of it is left to see
 MAX_SIDE = 1024  # pixels of an image folder's images
-MAX_SEED = 2**32 - 1  # every generator in use takes these
 
 
 def _whole(what: str, value: object, low: int, high: int) -> int:
