@@ -5,6 +5,7 @@ import io
 import pickle
 import struct
 import tempfile
+import tracemalloc
 import zipfile
 import zlib
 
@@ -14,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from kwta.datasets import CsvPoints, ImageFolder, NpzFile, from_csv, from_npz, load, named
+from kwta.datasets import CsvPoints, Data, Digits, ImageFolder, NpzFile, from_csv, from_npz, load, named
 from kwta.datasets import image_folder as image_folder_module
-from kwta.datasets import npz_file as npz_file_module
 from kwta.datasets.csv_points import classified, table
 from kwta.datasets.data import origin
+from kwta.datasets.specs import MAX_CLASSES
 
 
 def together(data) -> list[tuple]:
@@ -136,7 +137,10 @@ BAD_TABLES = {
     "an open quote": ('0,1,a\n0,1,"b\n', "line 2: unexpected end of data in"),
     "one class": ("0,1,a\n1,1,a\n", r"points.csv: the classes are \('a',\); learning needs at least two"),
     "one point a class": ("0,1,a\n1,1,b\n", "none of the 2 classes has two examples"),
-    "measurements": ("".join(f"0,1,{n}\n" for n in range(101)), "101 different labels; at most 100 classes"),
+    "measurements": (
+        "".join(f"0,1,{n}\n" for n in range(101)),
+        "points.csv has 101 classes; at most 100 can be told apart",
+    ),
 }
 
 
@@ -318,9 +322,15 @@ def raw_zip(**members: bytes) -> bytes:
     return file.getvalue()
 
 
-def huge_npy() -> bytes:
+def npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def huge_npy(kind: bytes = b"<f8", shape: bytes = b"(1125899906842624,)") -> bytes:
     """A header that announces 2⁵⁰ numbers, and none of them."""
-    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1125899906842624,), }"
+    header = b"{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (kind, shape)
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
 
@@ -404,10 +414,73 @@ def test_arrays_are_refused_for(case):
     assert "arrays.npz" in str(caught.value)
 
 
-def test_a_file_that_unpacks_too_far_is_refused_unread(monkeypatch):
-    monkeypatch.setattr(npz_file_module, "MAX_BYTES", 500)
+def test_a_file_that_unpacks_too_far_is_refused_unread():
     with pytest.raises(ValueError, match=r"it unpacks to 1,\d+ bytes, and at most 500 are read"):
-        npz_data(x=X, labels=L)
+        from_npz(npz(x=X, labels=L), "arrays.npz", max_bytes=500)
+
+
+def test_what_is_not_asked_for_does_not_count():
+    content = npz(x=X, labels=L, more=np.zeros(10**5))
+    assert from_npz(content, "arrays.npz", max_bytes=2000).shape == (4,)
+
+
+def test_bytes_count_as_the_floats_that_they_become():
+    n_bytes = 4 * IMAGE.size + L.nbytes
+    content = npz(x=IMAGE, labels=L)
+    assert from_npz(content, "arrays.npz", max_bytes=n_bytes).shape == (3, 5, 7)
+    with pytest.raises(ValueError, match=f"it unpacks to {n_bytes:,} bytes, and at most {n_bytes - 1:,} are read"):
+        from_npz(content, "arrays.npz", max_bytes=n_bytes - 1)
+
+
+BOMBS = {
+    "zeros that pack well": (zipfile.ZIP_DEFLATED, npy(np.zeros((1 << 26, 1), dtype=np.uint8)), "unpacks to"),
+    "a header alone": (zipfile.ZIP_STORED, huge_npy(), "unpacks to"),
+    "a shape below zero": (zipfile.ZIP_STORED, huge_npy(shape=b"(-1, 8)"), r"its x has the shape \(-1, 8\)"),
+    "words without letters": (zipfile.ZIP_STORED, huge_npy(b"<U0"), "unpacks to"),
+    "a header of gigabytes": (
+        zipfile.ZIP_DEFLATED,
+        b"\x93NUMPY\x02\x00" + struct.pack("<I", 2**31) + b" " * 2**27,
+        "unpacks to",
+    ),
+    "another method": (zipfile.ZIP_LZMA, npy(X), "compressed in a way that"),
+    "another version": (zipfile.ZIP_STORED, b"\x93NUMPY\x03\x00" + huge_npy()[8:], r"version 3\.0 of the npy format"),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_is_refused_before_it_takes_memory(bomb):
+    method, member, message = BOMBS[bomb]
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("x.npy", member)
+        archive.writestr("labels.npy", npy(L))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=message):
+            from_npz(file.getvalue(), "arrays.npz", max_bytes=1 << 26)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("names", [{}, {"classes": np.arange(101).astype(str)}])
+@pytest.mark.parametrize("kind", [np.int64, np.str_])
+def test_more_than_a_hundred_classes_of_arrays_are_refused(names, kind):
+    for n, told in ((101, "arrays.npz has 101 classes; at most 100 can be told apart"), (100, None)):
+        labels = np.arange(2 * n) % n
+        content = npz(x=labels[:, None], labels=labels.astype(kind), **{k: v[:n] for k, v in names.items()})
+        if told is None:
+            assert from_npz(content, "arrays.npz").n_classes == 100
+            continue
+        with pytest.raises(ValueError, match=told):
+            from_npz(content, "arrays.npz")
+
+
+def test_no_data_have_classes_that_a_byte_cannot_name():
+    assert MAX_CLASSES <= 100
+    x, labels = np.zeros((300, 1)), np.arange(300)
+    with pytest.raises(ValueError, match="has 300 classes; at most 100"):
+        Data(Digits(), x, labels, x, labels, tuple(map(str, labels)), (0.0, 1.0))
 
 
 # Image folders.
@@ -429,6 +502,16 @@ def folder(tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / "readme.png").write_bytes(b"")
     return tmp_path
+
+
+@pytest.mark.parametrize("parts", [("",), ("train", "test")])
+def test_more_than_a_hundred_subfolders_are_refused_before_images_are_read(tmp_path, parts):
+    for number in range(101):
+        for part in parts:
+            (tmp_path / part / f"{number}").mkdir(parents=True)
+            (tmp_path / part / f"{number}" / "broken.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=f"{tmp_path.name} has 101 classes; at most 100 can be told apart"):
+        load(ImageFolder(str(tmp_path)))
 
 
 def test_subfolders_are_classes_and_files_are_their_images(folder):

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import logging
 import os
 import struct
 import subprocess
@@ -14,11 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pooch
 import pytest
 from scipy.io import savemat
 
 from kwta.datasets import DownloadError, Images, Source, load
-from kwta.datasets.sources import IDX_FILES, MNIST, SOURCES, cache_folder
+from kwta.datasets.sources import IDX_FILES, MNIST, SOURCES, at_hand, cache_folder
 from kwta.datasets.specs import IMAGES
 
 RNG = np.random.default_rng(0)
@@ -491,6 +493,37 @@ def test_two_threads_may_ask_for_the_same_files_at_once():
     assert len(results) == 4
     assert len(set(results)) == 1
     assert left_behind() == sorted(FILES)
+
+
+def test_a_set_is_at_hand_once_its_last_file_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KWTA_DATA", "~/given")
+    folders = [tmp_path / "given" / "mnist", tmp_path / "cache" / "mnist"]
+    for number, (file, content) in enumerate(FILES.items()):
+        assert not at_hand(source())
+        folders[number % 2].mkdir(parents=True, exist_ok=True)
+        (folders[number % 2] / file).write_bytes(content)
+    assert at_hand(source())
+    assert len(load(Images("mnist"), source(closed_port())).x_train) == 40
+    monkeypatch.setenv("KWTA_DATA", str(tmp_path / "nowhere"))
+    assert not at_hand(source())
+
+
+def test_downloads_say_nothing_and_leave_the_logger_as_it_was(monkeypatch):
+    logger, said = pooch.get_logger(), []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", lambda record: said.append(record.getMessage()))
+    before = (logger.level, list(logger.filters))
+    logger.addHandler(handler)
+    try:
+        with serving({}) as empty, serving(FILES) as full:
+            load(Images("mnist"), source(empty.url, full.url))
+        assert said == []
+        logger.info("heard again")
+        assert said == ["heard again"]
+    finally:
+        logger.removeHandler(handler)
+    assert (logger.level, list(logger.filters)) == before
 
 
 def test_progress_is_drawn_on_stderr_only_when_asked_for(capfd):

@@ -3,13 +3,13 @@
 A spec (`Points`, `Digits`, `Images`, `CsvPoints`, `NpzFile`, `ImageFolder`) says which; `load` gives its arrays.
 """
 
-from .csv_points import from_csv
-from .data import Data
-from .loading import load
-from .naming import NAMES, from_record, named
-from .npz_file import from_npz
-from .sources import DownloadError, Source
-from .specs import CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
+from kwta.datasets.csv_points import from_csv
+from kwta.datasets.data import Data
+from kwta.datasets.loading import load
+from kwta.datasets.naming import NAMES, from_record, named
+from kwta.datasets.npz_file import from_npz
+from kwta.datasets.sources import DownloadError, Source
+from kwta.datasets.specs import CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
 
 __all__ = [
     "NAMES",

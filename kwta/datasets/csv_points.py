@@ -13,13 +13,12 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from . import files
-from .data import Data, covering, divided
-from .specs import MAX_POINTS, CsvPoints
+from kwta.datasets import files
+from kwta.datasets.data import Data, check_n_classes, covering, divided
+from kwta.datasets.specs import MAX_POINTS, CsvPoints
 
 SEPARATORS = ("\t", ";", "|", ",", None)  # None is any run of spaces; the comma may be a decimal one, so it comes late
 LABEL_NAMES = ("label", "labels", "class", "target")
-MAX_CLASSES = 100  # more distinct labels are measurements rather than classes
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 Row = tuple[int, list[str]]  # line number, fields
@@ -73,10 +72,7 @@ def table(text: str, where: str) -> tuple[Float64[ndarray, "n 2"], list[str]]:
 def classified(words: list[str], where: str) -> tuple[tuple[str, ...], Int64[ndarray, " n"]]:
     """(classes, label of each word): the distinct words, in numerical order if all are numbers, else alphabetical."""
     distinct = set(words)
-    if len(distinct) > MAX_CLASSES:
-        raise ValueError(
-            f"{where} has {len(distinct)} different labels; at most {MAX_CLASSES} classes can be told apart"
-        )
+    check_n_classes(len(distinct), where)
     try:
         classes = tuple(sorted(distinct, key=lambda word: (float(word), word)))
     except ValueError:

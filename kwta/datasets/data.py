@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from numpy import ndarray
 
-from .specs import Spec
-from .split import stratified
+from kwta.datasets.specs import MAX_CLASSES, Spec
+from kwta.datasets.split import stratified
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -95,6 +95,12 @@ def covering(low: float, high: float) -> tuple[float, float]:
     return low, high if high > low else low + max(1.0, abs(low))
 
 
+def check_n_classes(n_classes: int, where: str) -> None:
+    """Raise ValueError, naming the number, for more classes than can be told apart; readers ask before they go on."""
+    if n_classes > MAX_CLASSES:
+        raise ValueError(f"{where} has {n_classes} classes; at most {MAX_CLASSES} can be told apart")
+
+
 def origin(spec: Spec) -> str:
     """Where a set comes from, for messages: its file, its name, or its kind."""
     return str(getattr(spec, "path", None) or getattr(spec, "name", None) or getattr(spec, "shape", None) or spec.kind)
@@ -161,6 +167,7 @@ def _labels(array: ndarray, where: str, classes: tuple[str, ...]) -> ndarray:
 
 
 def _check_classes(names: tuple[str, ...], where: str) -> None:
+    check_n_classes(len(names), where)
     if not all(name.strip() for name in names):
         raise ValueError(f"{where}: classes must have names, got {names!r}")
     if len(names) < 2:

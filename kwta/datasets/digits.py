@@ -6,8 +6,8 @@ test part).
 
 import numpy as np
 
-from .data import Data, divided
-from .specs import Digits
+from kwta.datasets.data import Data, divided
+from kwta.datasets.specs import Digits
 
 FULL = 16  # each pixel counts the dark ones among 4×4 of the scan
 

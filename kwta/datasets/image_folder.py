@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
-from .data import Data, divided
-from .images import unit
-from .specs import ImageFolder
+from kwta.datasets.data import Data, check_n_classes, divided
+from kwta.datasets.images import unit
+from kwta.datasets.specs import ImageFolder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,12 +38,12 @@ def data(spec: ImageFolder) -> Data:
     if {"train", "test"} <= names:
         return _split_data(spec, _found(folder / "train"), _found(folder / "test"))
     found = _found(folder)
-    classes = _classes(found)
+    classes = _classes(found, spec.path)
     return divided(spec, _pixels(spec, found), _labels(found, classes), classes, (0.0, 1.0))
 
 
 def _split_data(spec: ImageFolder, train: Found, test: Found) -> Data:
-    classes = _classes(train)
+    classes = _classes(train, spec.path)
     if strange := {name for _, name in test} - set(classes):
         raise ValueError(
             f"{spec.path}: test has the class {min(strange)!r} that train has not; classes are {', '.join(classes)}"
@@ -71,8 +71,11 @@ def _found(folder: Path) -> Found:
     return found
 
 
-def _classes(found: Found) -> tuple[str, ...]:
-    return tuple(sorted({name for _, name in found}))
+def _classes(found: Found, where: str) -> tuple[str, ...]:
+    """The subfolders' names, counted before any image is read."""
+    names = {name for _, name in found}
+    check_n_classes(len(names), where)
+    return tuple(sorted(names))
 
 
 def _labels(found: Found, classes: tuple[str, ...]) -> ndarray:

@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 from numpy import ndarray
 
-from . import cifar, idx, svhn
-from .data import Data
-from .sources import SOURCES, Source, located
-from .specs import Images
-from .split import balanced
+from kwta.datasets import cifar, idx, svhn
+from kwta.datasets.data import Data
+from kwta.datasets.sources import SOURCES, Source, located
+from kwta.datasets.specs import Images
+from kwta.datasets.split import balanced
 
 WHITE = np.float32(255)
 

@@ -1,9 +1,9 @@
 """From a spec to its data."""
 
-from . import csv_points, digits, image_folder, images, npz_file, points
-from .data import Data
-from .sources import Source
-from .specs import CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
+from kwta.datasets import csv_points, digits, image_folder, images, npz_file, points
+from kwta.datasets.data import Data
+from kwta.datasets.sources import Source
+from kwta.datasets.specs import CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
 
 
 def load(spec: Spec, source: Source | None = None, progress: bool = False) -> Data:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from .specs import IMAGES, KINDS, SHAPES, CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
+from kwta.datasets.specs import IMAGES, KINDS, SHAPES, CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
 
 NAMES: tuple[str, ...] = ("digits", *IMAGES, *SHAPES)
 

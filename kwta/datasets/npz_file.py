@@ -10,21 +10,25 @@ holds all inputs and otherwise their range.
 import tokenize
 import zipfile
 import zlib
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from . import files
-from .data import Data, covering, divided
-from .images import unit
-from .specs import NpzFile
+from kwta.datasets import files
+from kwta.datasets.data import Data, check_n_classes, covering, divided
+from kwta.datasets.images import unit
+from kwta.datasets.specs import NpzFile
 
 SPLIT = ("x_train", "labels_train", "x_test", "labels_test")
 WHOLE = ("x", "labels")
 ALIASES = {"y": "labels", "y_train": "labels_train", "y_test": "labels_test"}
 OPTIONAL = ("classes", "box")
 MAX_BYTES = 4 << 30  # unpacked; a small file can announce any size
+VALUE_BYTES = 4  # of an input in the end: bytes become 32-bit floats
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # NumPy's; others may ask for gigabytes to unpack anything
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 CHANNELS = (1, 3, 4)
 
 Arrays = dict[str, ndarray]
@@ -33,20 +37,23 @@ Arrays = dict[str, ndarray]
 def data(spec: NpzFile) -> Data:
     """The arrays of the file `spec.path`; ValueError, naming the file, for one that does not hold a data set."""
     with files.opened(spec.path, spec.digest) as file:
-        return _data(file, spec)
+        return _data(file, spec, MAX_BYTES)
 
 
-def from_npz(file: files.Handed, name: str, seed: int = 0) -> Data:
+def from_npz(file: files.Handed, name: str, seed: int = 0, max_bytes: int = MAX_BYTES) -> Data:
     """The arrays of an open file or its bytes, as `data` reads them.
 
     Their spec has `name` as its path and the content's digest, so uploads of one name never pass for each other.
+
+    Raises ValueError as `data` does. Arrays of more than `max_bytes`, with values of one or two bytes counted as the
+    32-bit floats that they become, are refused by their headers, before any of them is unpacked.
     """
     stream = files.stream(file, name)
-    return _data(stream, NpzFile(name, seed, files.sha256(stream)))
+    return _data(stream, NpzFile(name, seed, files.sha256(stream)), max_bytes)
 
 
-def _data(file: Any, spec: NpzFile) -> Data:
-    arrays = _arrays(file, spec.path)
+def _data(file: Any, spec: NpzFile, max_bytes: int) -> Data:
+    arrays = _arrays(file, spec.path, max_bytes)
     parts = ("_train", "_test") if "x_train" in arrays else ("",)
     inputs = [_inputs(arrays[f"x{part}"], f"{spec.path}: x{part}") for part in parts]
     labels = [_labels(arrays[f"labels{part}"], f"{spec.path}: labels{part}") for part in parts]
@@ -57,17 +64,15 @@ def _data(file: Any, spec: NpzFile) -> Data:
     return Data(spec, inputs[0], labels[0], inputs[1], labels[1], classes, box)
 
 
-def _arrays(file: Any, where: str) -> Arrays:
+def _arrays(file: Any, where: str, max_bytes: int) -> Arrays:
     """The file's arrays under their canonical names, never unpickling anything."""
     try:
         with zipfile.ZipFile(file) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_BYTES:
-            raise ValueError(f"it unpacks to {size:,} bytes, and at most {MAX_BYTES:,} are read")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as held:
-            names = _names(held.files)
-            return {name: _array(held[key], key) for name, key in names.items()}
+            members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+            wanted = {name: members[key] for name, key in _names(list(members)).items()}
+            _check_size(sum(member.file_size for member in wanted.values()), max_bytes)
+            _check_size(sum(_n_bytes(archive, member) for member in wanted.values()), max_bytes)
+            return {name: _array(archive, member) for name, member in wanted.items()}
     except (
         ValueError,
         KeyError,
@@ -83,10 +88,32 @@ def _arrays(file: Any, where: str) -> Arrays:
         raise ValueError(f"{where} is no NPZ file with a data set: {problem}") from problem
 
 
-def _array(held: object, key: str) -> ndarray:
-    if not isinstance(held, ndarray):
-        raise ValueError(f"its {key} is not an array")
-    return held
+def _check_size(n_bytes: int, max_bytes: int) -> None:
+    if n_bytes > max_bytes:
+        raise ValueError(f"it unpacks to {n_bytes:,} bytes, and at most {max_bytes:,} are read")
+
+
+def _n_bytes(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """What an array will take in memory, by its header alone."""
+    key = member.filename.removesuffix(".npy")
+    if member.compress_type not in METHODS:
+        raise ValueError(f"its {key} is compressed in a way that numpy.savez_compressed does not use")
+    with archive.open(member) as stream:
+        if stream.read(np.lib.format.MAGIC_LEN)[:-2] != np.lib.format.MAGIC_PREFIX:
+            raise ValueError(f"its {key} is not an array")
+    with archive.open(member) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in HEADERS:
+            raise ValueError(f"its {key} is in version {'.'.join(map(str, version))} of the npy format, not 1.0 or 2.0")
+        shape, _, dtype = HEADERS[version](stream)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"its {key} has the shape {shape}")
+    return prod(shape) * max(dtype.itemsize, VALUE_BYTES)
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> ndarray:
+    with archive.open(member) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def _names(keys: list[str]) -> dict[str, str]:
@@ -136,15 +163,19 @@ def _classified(labels: list[ndarray], names: ndarray | None, where: str) -> tup
     together = np.concatenate(labels)
     if names is None:
         distinct = np.unique(together)
+        check_n_classes(len(distinct), where)
         return tuple(map(str, distinct.tolist())), [np.searchsorted(distinct, part) for part in labels]
     if names.ndim != 1:
         raise ValueError(f"{where}: classes has shape {names.shape}; needed is one name for each class")
+    check_n_classes(len(names), where)
     classes = tuple(map(str, names.tolist()))
     if together.dtype.kind != "U":
         return classes, [part.astype(np.int64) for part in labels]
-    if unknown := set(together.tolist()) - set(classes):
-        raise ValueError(f"{where}: the label {min(unknown)!r} is none of the classes {', '.join(classes)}")
-    return classes, [np.array([classes.index(word) for word in part.tolist()]) for part in labels]
+    distinct = np.unique(together)
+    if len(unknown := np.setdiff1d(distinct, classes)):
+        raise ValueError(f"{where}: the label {str(unknown[0])!r} is none of the classes {', '.join(classes)}")
+    place = np.array([classes.index(word) for word in distinct.tolist()])
+    return classes, [place[np.searchsorted(distinct, part)] for part in labels]
 
 
 def _box(inputs: list[ndarray], box: ndarray | None, where: str) -> tuple[float, float]:

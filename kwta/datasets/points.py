@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from .data import Data, divided
-from .specs import Points
+from kwta.datasets.data import Data, divided
+from kwta.datasets.specs import Points
 
 CUT = 3.0  # normal draws lie within this many standard deviations, which bounds the data box
 INNER_RADIUS = 0.5  # of the inner circle

@@ -4,7 +4,10 @@ Checksums of MNIST and Fashion-MNIST agree with those that TensorFlow Datasets p
 (MD5); those of CIFAR-10 and SVHN are TensorFlow Datasets'.
 """
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,13 @@ def located(source: Source, progress: bool = False) -> tuple[Path, ...]:
     return tuple(_given(source, file) or _fetched(source, file, checksum, progress) for file, checksum in source.files)
 
 
+def at_hand(source: Source) -> bool:
+    """Whether every file of `source` lies in the folder KWTA_DATA or in the cache, so that none is downloaded."""
+    return all(
+        _in_data_folder(source, file) or (cache_folder() / source.name / file).is_file() for file, _ in source.files
+    )
+
+
 def cache_folder() -> Path:
     """Where downloads are kept: KWTA_CACHE, or else the user's cache folder for kwta."""
     if given := os.environ.get(CACHE_VARIABLE):
@@ -48,12 +58,16 @@ def cache_folder() -> Path:
 
 
 def _given(source: Source, file: str) -> Path | None:
+    given = os.environ.get(DATA_VARIABLE)
+    if given and not Path(given).expanduser().is_dir():
+        raise ValueError(f"{DATA_VARIABLE} must name a folder that exists, got {given!r}")
+    return _in_data_folder(source, file)
+
+
+def _in_data_folder(source: Source, file: str) -> Path | None:
     if not (given := os.environ.get(DATA_VARIABLE)):
         return None
-    folder = Path(given).expanduser()
-    if not folder.is_dir():
-        raise ValueError(f"{DATA_VARIABLE} must name a folder that exists, got {given!r}")
-    path = folder / source.name / file
+    path = Path(given).expanduser() / source.name / file
     return path if path.is_file() else None
 
 
@@ -67,7 +81,8 @@ def _fetched(source: Source, file: str, checksum: str, progress: bool) -> Path:
     failures: list[str] = []
     for mirror in source.mirrors:
         try:
-            return Path(pooch.retrieve(mirror + file, known, fname=file, path=folder, downloader=downloader))
+            with _quiet(pooch.get_logger()):
+                return Path(pooch.retrieve(mirror + file, known, fname=file, path=folder, downloader=downloader))
         except (OSError, ValueError) as problem:  # requests' errors are OSErrors, a wrong checksum is a ValueError
             failures.append(f"{mirror}{file}: {_reason(problem)}")
     raise DownloadError(
@@ -75,6 +90,23 @@ def _fetched(source: Source, file: str, checksum: str, progress: bool) -> Path:
         f"Without a connection, put {', '.join(name for name, _ in source.files)} into a folder {source.name}/ "
         f"and set {DATA_VARIABLE} to the folder above it."
     )
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Only warnings and errors of `logger` inside.
+
+    A filter of one's own goes as it came, also where two threads overlap; a level that is set back would not.
+    """
+
+    def serious(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+    logger.addFilter(serious)
+    try:
+        yield
+    finally:
+        logger.removeFilter(serious)
 
 
 def _reason(problem: Exception) -> str:
