@@ -16,6 +16,7 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.compute import data, networks, uploads
+from app.compute.words import short
 from kwta.activation.count import exact
 from kwta.devices import available
 
@@ -71,11 +72,6 @@ def one_of(name: str, choices: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return read
-
-
-def short(text: str, most: int = 60) -> str:
-    """The text in quotes, cut where it is absurdly long."""
-    return repr(text if len(text) <= most else f"{text[:most]}…")
 
 
 def read_gamma(text: str) -> float:

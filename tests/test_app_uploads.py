@@ -1,14 +1,17 @@
 """Data of one's own in the app: a good file is learnt from, a bad one gets a sentence and nothing is lost."""
 
 import io
+import time
+import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.compute import Unusable, data, uploads
-from app.compute.frames import Framer, as_images
+from app.compute.frames import Framer, as_images, samples
 from app.compute.packing import packed
 from app.compute.runs import Recipe, Run
 from kwta.networks import MLP, build
@@ -69,6 +72,46 @@ def test_the_oldest_of_too_many_uploads_goes(monkeypatch):
     with pytest.raises(Unusable, match="upload its file again"):
         uploads.kept(names[0])
     assert uploads.kept(names[2]).shape == (2,)
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused():
+    file = io.BytesIO()
+    np.savez_compressed(file, x=np.zeros((60, 600_000), dtype=np.uint8), labels=np.arange(60) % 2)
+    assert len(file.getvalue()) < 2**20
+    with pytest.raises(Unusable, match=r"big\.npz .* unpacks to 144,000,480 bytes, and at most 134,217,728 are read"):
+        uploads.keep("big.npz", file.getvalue())
+
+
+def test_uploads_are_kept_up_to_a_number_of_bytes(monkeypatch):
+    one = 60 * (4 * 5 + 8)
+    monkeypatch.setattr(uploads, "KEPT_BYTES", 2 * one)
+    monkeypatch.setattr(uploads, "_kept", type(uploads._kept)())
+    names = [uploads.keep(f"{i}.npz", npz((5,))) for i in range(3)]
+    with pytest.raises(Unusable, match="upload its file again"):
+        uploads.kept(names[0])
+    assert [uploads.kept(name).shape for name in names[1:]] == [(5,), (5,)]
+    large = uploads.keep("large.npz", npz((50,)))
+    assert uploads.kept(large).shape == (50,)
+    assert list(uploads._kept) == [large]
+
+
+def test_the_browser_is_told_the_same_limit_of_a_file():
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["maxUploadSize"] * 2**20 == uploads.MAX_BYTES
+
+
+def test_samples_are_the_classes_in_turn():
+    labels = np.array([2, 2, 0, 1, 0, 2])
+    few = SimpleNamespace(labels_test=labels, n_classes=3)
+    assert samples(few, 5).tolist() == [2, 3, 0, 4, 1]
+    assert samples(few, 50).tolist() == [2, 3, 0, 4, 1, 5]
+
+
+def test_samples_of_many_classes_are_not_slower_than_their_number():
+    many = SimpleNamespace(labels_test=np.arange(10_000)[::-1].copy(), n_classes=10_000)
+    start = time.process_time()
+    assert samples(many, 10_000).tolist() == list(range(10_000))[::-1]
+    assert time.process_time() - start < 0.5  # turn by turn and class by class: ten seconds
 
 
 @pytest.mark.parametrize("shape", [(5,), (4, 6), (1, 6, 6), (3, 6, 6), (2, 6, 6)])

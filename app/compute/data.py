@@ -1,15 +1,13 @@
 """Data sets by name, loaded once for all viewers."""
 
-import os
 from dataclasses import dataclass, replace
 from math import prod
-from pathlib import Path
 
 import streamlit as st
 
 from app.compute import Unusable, uploads
-from kwta.datasets import NAMES, Data, DownloadError, Images, Points, Spec, load, named
-from kwta.datasets.sources import DATA_VARIABLE, SOURCES, cache_folder
+from kwta.datasets import NAMES, Data, DownloadError, Images, Points, Spec, load, named, sources
+from kwta.datasets.sources import SOURCES
 from kwta.datasets.specs import SHAPES
 
 # Of a public image set a page uses a class-balanced part: 12,000 CIFAR images are 150 MB, all of them 740 MB.
@@ -100,12 +98,7 @@ def _loaded(spec: Spec) -> Data:
 
 def at_hand(name: str) -> bool:
     """Whether a built-in data set can be read without a download."""
-    return name not in SOURCES or all(_is_here(SOURCES[name].name, file) for file, _ in SOURCES[name].files)
-
-
-def _is_here(folder: str, file: str) -> bool:
-    given = os.environ.get(DATA_VARIABLE)
-    return bool(given and (Path(given) / folder / file).is_file()) or (cache_folder() / folder / file).is_file()
+    return name not in SOURCES or sources.at_hand(SOURCES[name])
 
 
 def described(name: str) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kwta.datasets import Data
+from kwta.datasets.split import ranks
 from kwta.networks import activations, gammas_of, hidden, won
 from kwta.training import Epoch, Step
 
@@ -42,9 +43,8 @@ class Frame:
 
 def samples(data: Data, n: int = EXAMPLES) -> np.ndarray:
     """Indices of n test examples, the classes in turn."""
-    by_class = [np.flatnonzero(data.labels_test == c) for c in range(data.n_classes)]
-    turns = [members[turn] for turn in range(n) for members in by_class if turn < len(members)]
-    return np.array(turns[:n])
+    turn = ranks(data.labels_test, np.arange(len(data.labels_test)))
+    return np.lexsort((data.labels_test, turn))[:n]
 
 
 def grid(data: Data, side: int = MAP_SIDE) -> np.ndarray:

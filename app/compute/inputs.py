@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from app.compute.words import short
 from kwta.datasets import Data
 
 # A drawn pixel is one hexadecimal digit: 0 is the low end of the data box, 15 the high end.
@@ -50,7 +51,7 @@ def found(data: Data, name: str) -> Input:
         return point(data, text)
     if is_drawable(data) and text.startswith("d"):
         return Input(text, _drawn(text, data))
-    raise ValueError(f"an input must be {_allowed(data)}, got {_short(text)}")
+    raise ValueError(f"an input must be {_allowed(data)}, got {short(text)}")
 
 
 def reader(data: Data) -> Callable[[str], str]:
@@ -72,7 +73,7 @@ def point(data: Data, text: str) -> Input:
     except ValueError:
         x = y = float("nan")
     if not (np.isfinite(x) and np.isfinite(y)):
-        raise ValueError(f"an input must be {_allowed(data)}, got {_short(text)}")
+        raise ValueError(f"an input must be {_allowed(data)}, got {short(text)}")
     inside = [round(min(max(value, data.box[0]), data.box[1]), DECIMALS) + 0.0 for value in (x, y)]
     return Input(",".join(f"{value:g}" for value in inside), np.array(inside, dtype=np.float32))
 
@@ -84,7 +85,7 @@ def drawing(data: Data, levels: str) -> str:
     """
     n = prod(data.shape)
     if not (is_drawable(data) and re.fullmatch(r"[0-9a-f]+", levels) and len(levels) == n):
-        raise ValueError(f"a drawing here has {n} pixels, hexadecimal digits each, got {_short(levels)}")
+        raise ValueError(f"a drawing here has {n} pixels, hexadecimal digits each, got {short(levels)}")
     packed = bytes.fromhex(levels + "0" * (n % 2))
     squeezed = zlib.compressobj(9, zlib.DEFLATED, RAW)
     return "d" + urlsafe_b64encode(squeezed.compress(packed) + squeezed.flush()).decode().rstrip("=")
@@ -100,7 +101,7 @@ def levels(data: Data, name: str) -> np.ndarray:
         unsqueezed = zlib.decompressobj(RAW)
         packed = unsqueezed.decompress(urlsafe_b64decode(code + "=" * (-len(code) % 4)), (n + 1) // 2 + 1)
     except (ValueError, Base64Error, zlib.error) as error:
-        raise ValueError(f"this is no drawing: {_short(name)}") from error
+        raise ValueError(f"this is no drawing: {short(name)}") from error
     if len(packed) != (n + 1) // 2 or not unsqueezed.eof:
         raise ValueError(f"this drawing has not the {' × '.join(map(str, data.shape[1:]))} pixels of the data")
     pairs = np.frombuffer(packed, dtype=np.uint8)
@@ -117,7 +118,3 @@ def _allowed(data: Data) -> str:
     if is_planar(data):
         return f"{number}, or a point such as 0.5,-0.2"
     return f"{number}, or a drawing" if is_drawable(data) else number
-
-
-def _short(text: str, most: int = 40) -> str:
-    return repr(text if len(text) <= most else f"{text[:most]}…")

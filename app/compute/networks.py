@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.compute import Unusable
 from app.compute.data import Outline, outline
+from app.compute.words import short
 from kwta.networks import CNN, MLP, Network, Spec, build
 
 # What a page can still train, draw and answer for within a second or so.
@@ -43,13 +44,13 @@ def layers(text: str) -> Layers:
         r"\s*(?:conv\s+(?P<channels>[\d\s,]+?)\s*(?:/(?P<head>[\d\s,]*))?|(?P<widths>[\d\s,]+))\s*", text
     )
     if not match:
-        raise NetworkError(f"{FORM}; got {_short(text)}")
+        raise NetworkError(f"{FORM}; got {short(text)}")
     found = Layers(
         _sizes(match["channels"], MAX_CHANNELS, "channels", text),
         _sizes(match["widths"] or match["head"], MAX_WIDTH, "units", text),
     )
     if not 1 <= len(found.channels) + len(found.widths) <= MAX_LAYERS:
-        raise NetworkError(f"a network here has 1 to {MAX_LAYERS} hidden layers; got {_short(text)}")
+        raise NetworkError(f"a network here has 1 to {MAX_LAYERS} hidden layers; got {short(text)}")
     return found
 
 
@@ -58,14 +59,10 @@ def _sizes(text: str | None, most: int, what: str, whole: str) -> tuple[int, ...
         return ()
     words = [word.strip() for word in str(text).split(",")]
     if not all(word.isascii() and word.isdecimal() for word in words):
-        raise NetworkError(f"{FORM}; got {_short(whole)}")
+        raise NetworkError(f"{FORM}; got {short(whole)}")
     if any(len(word) > 6 or not 1 <= int(word) <= most for word in words):
-        raise NetworkError(f"a layer here has 1 to {most} {what}; got {_short(whole)}")
+        raise NetworkError(f"a layer here has 1 to {most} {what}; got {short(whole)}")
     return tuple(map(int, words))
-
-
-def _short(text: str, most: int = 40) -> str:
-    return repr(text if len(text) <= most else f"{text[:most]}…")
 
 
 def spec(setup, relu: bool = False) -> Spec:

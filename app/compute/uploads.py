@@ -6,15 +6,17 @@ asks for the file again.
 
 import re
 from collections import OrderedDict
+from functools import partial
 from threading import Lock
 
 from app.compute import Unusable
 from kwta.datasets import Data, from_csv, from_npz
 
 PREFIX = "own-"
-KEPT = 16
-MAX_BYTES = 32 * 2**20
-READERS = {".csv": from_csv, ".npz": from_npz}
+KEPT, KEPT_BYTES = 16, 512 * 2**20  # over all viewers
+MAX_BYTES = 32 * 2**20  # of a file; also maxUploadSize in .streamlit/config.toml
+UNPACKED_BYTES = 128 * 2**20  # of its arrays: what packs well must not fill the server's memory
+READERS = {".csv": from_csv, ".npz": partial(from_npz, max_bytes=UNPACKED_BYTES)}
 
 _kept: OrderedDict[str, Data] = OrderedDict()
 _lock = Lock()
@@ -44,9 +46,13 @@ def keep(file: str, content: bytes) -> str:
     with _lock:
         _kept[name] = data
         _kept.move_to_end(name)
-        while len(_kept) > KEPT:
+        while len(_kept) > KEPT or (len(_kept) > 1 and sum(map(_n_bytes, _kept.values())) > KEPT_BYTES):
             _kept.popitem(last=False)
     return name
+
+
+def _n_bytes(data: Data) -> int:
+    return sum(array.nbytes for array in (data.x_train, data.labels_train, data.x_test, data.labels_test))
 
 
 def kept(name: str) -> Data:
