@@ -42,7 +42,7 @@ def along(pieces: Pieces) -> Steps:
     network has no jumps.
 
     >>> net = from_arrays([np.array([[1.0], [-1.0]]), np.array([[1.0, 3.0]])], [np.ones(2), np.zeros(1)], gamma=0.5)
-    >>> along(line.pieces(net, slices.segment(np.array([-1.0]), np.array([1.0])))).jump.tolist()
+    >>> along(regions.line.pieces(net, slices.segment(np.array([-1.0]), np.array([1.0])))).jump.tolist()
     [[-2.0]]
     """
     t = pieces.t[:, None]
