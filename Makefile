@@ -33,6 +33,7 @@ setup-dev:
 # Kernels are compiled again when the source of one of them or their list changes; app and tests load what is compiled.
 KERNELS := $(shell grep -rl --include='*.py' 'from numba import' kwta)
 .venv/.stamp-kernels: $(KERNELS) kwta/warm.py requirements.txt
+	@find kwta -name '*.nb[ci]' -delete # Numba does not notice a change in a kernel that another file calls
 	@$(PY) -m kwta.warm
 	@touch $@
 
