@@ -22,6 +22,7 @@ from app.compute import Unusable, data, line, line_block, python_lines, trained
 from app.state import Setup
 from kwta.activation import winners
 from kwta.networks import build, set_gamma
+from kwta.regions.stages import Layer, Stages
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 60
@@ -131,15 +132,15 @@ def test_relu_has_no_jumps_and_one_rung_with_all_units_is_one_map(setup):
 
 
 def test_neighbours_with_equal_maps_are_merged():
-    setup = replace(MOONS, net="3", gamma=0.34)
-    found = ladder(setup)
-    course = found.at(0)
-    same = [np.allclose(s, r) for s, r in zip(course.pieces.slope[:-1], course.pieces.slope[1:], strict=True)]
-    jumps = course.steps.sizes() > 1e-9
-    assert course.n_merged == 1 + sum(j or not s for j, s in zip(jumps, same, strict=True))
-    flat = line.joined(replace(course.pieces, slope=0 * course.pieces.slope, offset=1 + 0 * course.pieces.offset))
-    assert flat.all()
-    assert len(flat) == len(course.pieces) - 1
+    # y = (t, 1 − t, 0.6) with one winner: unit 1 up to 0.4, unit 2 up to 0.6, then unit 0, the only one that f sees.
+    hidden = Layer(np.array([[1.0], [-1.0], [0.0]]), np.array([0.0, 1.0, 0.6]), 1, "")
+    course = line.course(Stages((hidden,), np.array([[1.0, 0.0, 0.0]]), np.zeros(1)), 0.34)
+    assert course.pieces.t.tolist() == pytest.approx([0.4, 0.6])
+    assert course.joined.tolist() == [True, False]
+    assert (len(course.pieces), course.n_merged, course.by_layer) == (3, 2, [2])
+    assert course.numbers.by_jumps.tolist() == pytest.approx([0.6, 0.6])
+    assert course.numbers.by_slopes.tolist() == pytest.approx([0.4, 0.4])
+    assert (course.numbers.largest.tolist(), course.numbers.at.tolist()) == (pytest.approx([0.6, 0.6]), [1, 1])
 
 
 def test_a_segment_needs_two_ends():
@@ -225,6 +226,12 @@ def test_asking_again_and_again_brings_every_rung_once_and_two_answers_differ():
     other, _ = packed(setup, key="another segment", have=have)
     assert other["rungs"]
     assert other["moment"] != header["moment"]
+
+
+@pytest.mark.parametrize("have", [None, 7, "-1", [[]], [{}, "0"]], ids=str)
+def test_what_a_browser_says_it_has_may_be_nonsense(have):
+    header, _ = packed(MOONS, key=packed(MOONS)[0]["key"], have=have)
+    assert header["rungs"]
 
 
 def printed(code: str) -> str:

@@ -40,7 +40,7 @@ def packed(snapshot: Snapshot, twin: Snapshot, ladder: Ladder, state: dict[str, 
     pair = ends(known_name := snapshot.which.recipe.data, state["from"], state["to"])
     key = name(snapshot, twin, state["from"], state["to"])
     here = rung_of(ladder.rungs, state["g"])
-    have = set(told.get("have", ())) if told.get("key") == key else set()
+    have = _had(told.get("have")) if told.get("key") == key else set()
     header: dict[str, Any] = {
         "key": key,
         "moment": time.monotonic_ns(),  # the browser hears of an answer only if it differs from the one before
@@ -67,6 +67,11 @@ def packed(snapshot: Snapshot, twin: Snapshot, ladder: Ladder, state: dict[str, 
     text = json.dumps(header, allow_nan=False, default=float).encode()
     body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
     return gzip.compress(len(text).to_bytes(4, "little") + text + body, compresslevel=1)
+
+
+def _had(rungs: Any) -> set[int]:
+    """Numbers of rungs among what a browser says it has."""
+    return {rung for rung in rungs if isinstance(rung, int)} if isinstance(rungs, list) else set()
 
 
 def _is_done(snapshot: Snapshot, twin: Snapshot) -> bool:
