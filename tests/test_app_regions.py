@@ -212,7 +212,7 @@ def test_the_background_makes_all_rungs_the_nearest_first():
         ladder.want(5)
         ladder.wait(set(ladder.blocks), 1.0)
     assert set(ladder.blocks) == set(range(17))
-    assert all(picture(block)["cells"] == ladder.counts[rung] for rung, block in ladder.blocks.items())
+    assert all(picture(block)["cells"] == ladder.counts[rung][0] for rung, block in ladder.blocks.items())
 
 
 def test_a_wide_network_gets_fewer_regions_and_says_so():
@@ -372,6 +372,12 @@ def test_a_network_without_regions_here_is_a_message(monkeypatch):
     assert not at.exception
     assert "MaxPool2d" in at.warning[0].value
     assert not [e for e in walk(at._tree) if getattr(e, "type", "") == "exception"]
+
+
+def test_a_layer_too_wide_is_a_message():
+    at = opened(data="mnist", net="conv 4 / 32") if data.at_hand("mnist") else opened(data="moons", net="2048")
+    assert not at.exception
+    assert "1,024 units" in at.warning[0].value
 
 
 def test_new_data_let_go_of_what_they_have_not():

@@ -754,19 +754,21 @@ export default mounted((root, send) => {
   });
 
   function places(width, height) {
-    const counts = new Map(d.counts);
+    const counts = new Map(d.counts.map(([rung, n]) => [rung, n]));
+    const all = new Map(d.counts.map(([rung, , isAll]) => [rung, isAll]));
     const most = Math.max(1, ...counts.values());
     const [left, right, top, bottom] = [46, width - 8, 24, height - 24];
     const first = d.rungs[1]?.[0] ?? 0;
     return {
-      counts, most, left, right, top, bottom,
+      counts, all, most, left, right, top, bottom,
       x: (gamma) => left + ((gamma - first) / Math.max(1 - first, 1e-9)) * (right - left),
       y: (n) => bottom - (n / most) * (bottom - top),
     };
   }
 
   function paintChart(s, width, height) {
-    const { counts, most, left, right, top, bottom, x, y } = places(width, height);
+    const { counts, all, most, left, right, top, bottom, x, y } = places(width, height);
+    const told = (rung) => `${all.get(rung) ? "" : "over "}${thousands(counts.get(rung))}`;
     const ink = { fill: colours.text, size: 13 };
     s.line(left, bottom, right, bottom, { stroke: colours.border });
     for (const share of [0, 0.5, 1]) {
@@ -779,7 +781,7 @@ export default mounted((root, send) => {
     const relu = counts.get(0);
     if (relu !== undefined) {
       s.line(left, y(relu), right, y(relu), { stroke: colours.positive, width: 2, dash: [7, 4] });
-      s.text(right, y(relu) + (y(relu) > top + 14 ? -9 : 10), `ReLU ${thousands(relu)}`, { ...ink, align: "end", fill: colours.text, weight: 600 });
+      s.text(right, y(relu) + (y(relu) > top + 14 ? -9 : 10), `ReLU ${told(0)}`, { ...ink, align: "end", fill: colours.text, weight: 600 });
     }
     const wide = clampTo(((right - left) / rungs()) * 0.75, 1, 9);
     for (const [rung, n] of counts) {
@@ -790,7 +792,7 @@ export default mounted((root, send) => {
     const n = counts.get(state.rung);
     const xNow = x(d.rungs[state.rung][0]);
     s.line(xNow, bottom, xNow, bottom + 6, { stroke: colours.positive, width: 3 });
-    if (n !== undefined) s.text(clampTo(xNow, left + 26, right - 26), Math.max(y(n) - 9, top - 3), thousands(n), { ...ink, align: "middle", weight: 700 });
+    if (n !== undefined) s.text(clampTo(xNow, left + 26, right - 26), Math.max(y(n) - 9, top - 3), told(state.rung), { ...ink, align: "middle", weight: 700 });
     s.text(left, 8, `exact number of regions at every γ`, { ...ink, alpha: 0.85 });
   }
 

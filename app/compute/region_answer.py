@@ -57,7 +57,7 @@ def packed(
         "rungs": [[float(r.gamma or 0), list(r.winners)] for r in ladder.rungs],
         "sizes": list(ladder.sizes),
         "limit": ladder.limit,
-        "counts": [[rung, n] for rung, n in sorted(ladder.counts.items())],
+        "counts": [[rung, n, is_all] for rung, (n, is_all) in sorted(ladder.counts.items())],
         "square": [*ladder.square[0].tolist(), ladder.square[1]],
         "done": is_done and ladder.error is None,
         "error": ladder.error or "",

@@ -119,7 +119,7 @@ def snippet(asked: Question, ladder: Ladder, rung: int) -> str:
         *(training if which.is_trained else []),
         *([f"set_gamma(net, Fraction({gamma.numerator}, {gamma.denominator}))"] if gamma is not None else []),
         *_plane(choice, known.box, ladder),
-        f"cells = plane.cells(net, where, max_regions={ladder.limit}, input_shape={known.shape!r})",
+        f"cells = plane.cells(net, where, max_regions={ladder.most(rung)}, input_shape={known.shape!r})",
         'print(len(cells), "regions,", merged(cells).max() + 1, "pieces, complete:", cells.complete)',
     ]
     return "\n".join(lines) + "\n"

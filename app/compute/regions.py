@@ -23,8 +23,12 @@ WEIGHTS = {"he": "Untrained (He)", "untrained": "Untrained", "trained": "Trained
 # Regions of one picture: more than a screen can show, and what a browser still draws in a blink.
 LIMIT = 60_000
 # Entries of all matrices between layers times regions: about two seconds of work. Wide networks get fewer regions.
-WORK = 3_000_000_000
+WORK = 5_000_000_000
+# In a layer of n units a region costs about as much as n³ / SEARCH entries, for its neighbours are looked for.
+SEARCH = 256
 FEWEST = 200
+# Units of a layer at most: all cells of one layer are found before the next, however few are wanted in the end.
+WIDEST = 1024
 # Rungs of γ at most; wider layers have every second k, or every third …
 MOST_RUNGS = 128
 # Seconds for which a ladder is made after the last page has asked for it.
@@ -77,7 +81,7 @@ def start(ladder: tuple[Rung, ...], gamma: float, sizes: tuple[int, ...]) -> int
 
 def limit(sizes: tuple[int, ...]) -> int:
     """How many regions of one picture are looked for in a network with these layers."""
-    entries = sum(a * b for a, b in pairwise(sizes)) + max(sizes)
+    entries = sum(a * b for a, b in pairwise(sizes)) + sum(n**3 // SEARCH for n in sizes) + 1
     return int(min(LIMIT, max(WORK // entries, FEWEST)))
 
 
@@ -89,12 +93,16 @@ class Ladder:
         self.view, self.home, self.square = view, home, square
         self.sizes, self.limit = kwta.sizes, limit(kwta.sizes)
         self.blocks: dict[int, bytes] = {}
-        self.counts: dict[int, int] = {}
+        self.counts: dict[int, tuple[int, bool]] = {}  # of each rung: regions, and whether these are all
         self._stages = (relu, kwta)
         self._wanted, self._asked = 1, 0.0
         self._thread: threading.Thread | None = None
         self.error: str | None = None
         self._changed = threading.Condition()
+
+    def most(self, rung: int) -> int:
+        """How many regions of this rung are looked for; those of ReLU cost little."""
+        return LIMIT if rung == 0 else self.limit
 
     def cells(self, rung: int, most: int | None = None) -> Cells:
         """The exact cells of one rung in the view; Unusable where float64 cannot tell them apart."""
@@ -103,7 +111,7 @@ class Ladder:
         steps = relu if rung == 0 else kwta
         layers = tuple(replace(layer, k=k) for layer, k in zip(steps.hidden, ks, strict=True))
         try:
-            return plane.of_stages(Stages(layers, steps.weight, steps.bias), self.view, most or self.limit)
+            return plane.of_stages(Stages(layers, steps.weight, steps.bias), self.view, most or self.most(rung))
         except ValueError as error:
             raise Unusable(f"the regions cannot be found: {error}.") from error
 
@@ -117,7 +125,7 @@ class Ladder:
         cells = self.cells(rung)
         packed = region_block.of_cells(cells, rung, self.square, started)
         with self._changed:
-            self.counts[rung] = len(cells)
+            self.counts[rung] = (len(cells), cells.complete)
             self.blocks[rung] = packed
             self._changed.notify_all()
         return packed
@@ -196,6 +204,9 @@ def _on(asked: Question, which: int, snapshot: Snapshot) -> Stages:
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
 def _folded(key: tuple[Which, int, Choice], _snapshot: Snapshot) -> Stages:
     choice = key[-1]
+    widest = max(key[0].recipe.net.sizes)
+    if widest > WIDEST:
+        raise Unusable(f"regions are found for layers of up to {WIDEST:,} units; this network has one of {widest:,}")
     try:
         return stages(_snapshot.net, planes.home(choice), data.data(choice.data).shape)
     except ValueError as error:
