@@ -65,8 +65,8 @@ def spec(name: str) -> Spec:
     base, _, noise = name.partition("@")
     try:
         found = named(base, files=False)
-        if noise:
-            found = Points(base, noise=float(noise))
+        if noise and isinstance(found, Points):
+            found = replace(found, noise=float(noise))
     except ValueError as error:
         raise DataError(str(error)) from error
     return replace(found, train=TRAIN_IMAGES, test=TEST_IMAGES) if isinstance(found, Images) else found
@@ -112,4 +112,25 @@ def described(name: str) -> str:
     return name if at_hand(name) else f"{name} (downloads {MEGABYTES[name]} MB)"
 
 
-__all__ = ["NAMES", "DataError", "Outline", "at_hand", "data", "described", "is_made", "noisy", "outline", "spec"]
+def title(name: str) -> str:
+    """The name as a sentence says it, without noise or digest.
+
+    >>> title("moons@0.05"), title("own-mine.csv-3f2a")
+    ('moons', 'mine.csv')
+    """
+    return described(name) if uploads.is_own(name) else name.partition("@")[0]
+
+
+__all__ = [
+    "NAMES",
+    "DataError",
+    "Outline",
+    "at_hand",
+    "data",
+    "described",
+    "is_made",
+    "noisy",
+    "outline",
+    "spec",
+    "title",
+]
