@@ -257,8 +257,10 @@ def test_info_tells_spec_winners_and_record(saved, capsys):
         "MLP 2–16–16–2, seed 0",
         "354, float32",
         "16 units, 4 winners (γ = 0.25)",
-        "shape moons",
-        "test accuracy",
+        "data        points, shape moons",
+        "After epoch ",
+        "test accuracy ",
+        "stopped     Finished: 2 epochs",
         f"torch {torch.__version__}",
     ):
         assert fact in text
@@ -267,6 +269,27 @@ def test_info_tells_spec_winners_and_record(saved, capsys):
     assert told["layers"][1] == {"layer": 2, "units": 16, "gamma": 0.25, "winners": 4}
     assert told["parameters"] == 354 == 3 * 16 + 17 * 16 + 17 * 2
     assert told["record"] == networks.load(saved).record
+
+
+def test_train_begins_with_the_network_in_words(capsys):
+    assert main([*QUICK, "--gamma", "0.5,relu", "--out", "net"]) == 0
+    assert "MLP 2–16–16–2, γ = 0.5, ReLU (k = 8, –), 354 parameters, seed 0; " in capsys.readouterr().err
+
+
+def test_info_names_the_data(capsys):
+    assert main(["train", "--data", "digits", "--widths", "8", "--gamma", "0.5", "--epochs", "1", "--out", "net"]) == 0
+    capsys.readouterr()
+    assert main(["info", "net"]) == 0
+    assert "data        digits, seed 0" in capsys.readouterr().out
+
+
+def test_info_shows_a_record_of_another_kind_as_it_is(capsys):
+    record = {"epochs": [{"epoch": "last", "loss": 0.5}], "stopped": {"reason": "bored"}}
+    networks.save(build(MLP((2, 6, 2), 0.5), seed=1), "net", record)
+    assert main(["info", "net"]) == 0
+    shown = capsys.readouterr().out
+    assert "last epoch  epoch last, loss 0.5" in shown
+    assert "stopped     reason bored" in shown
 
 
 def test_info_shows_networks_that_others_saved(capsys):

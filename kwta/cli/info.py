@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from kwta.cli import checkpoint
+from kwta.cli import checkpoint, words
 from kwta.cli.console import Console
 from kwta.networks import Spec
 from kwta.networks.json_form import from_dict, ratios_from_json
@@ -41,9 +41,8 @@ def _layers(spec: Spec, gammas: list[Any]) -> list[dict[str, Any]]:
 
 
 def _network(header: dict[str, Any], spec: Spec, layers: list[dict[str, Any]]) -> Iterator[str]:
-    sizes = "–".join(map(str, (*spec.input_shape, *spec.sizes, spec.outputs)))
     seed = "given weights" if header["seed"] is None else f"seed {header['seed']}"
-    yield _row("network", f"{spec.kind.upper()} {sizes}, {seed}")
+    yield _row("network", f"{words.sizes(spec)}, {seed}")
     yield _row("parameters", f"{spec.n_parameters:,}, {header['dtype']}")
     for row in layers:
         won = "ReLU" if row["gamma"] is None else f"{row['winners']:,} winners (γ = {row['gamma']})"
@@ -53,14 +52,37 @@ def _network(header: dict[str, Any], spec: Spec, layers: list[dict[str, Any]]) -
 def _training(record: dict[str, Any]) -> Iterator[str]:
     """The record in a few lines; whoever saved the network may have written another, which is shown as it is."""
     for name in ("data", "training"):
-        if isinstance(record.get(name), dict):
-            yield _row(name, _fields(record[name]))
+        if isinstance(entries := record.get(name), dict):
+            kind = [str(entries["kind"])] if name == "data" and "kind" in entries else []
+            yield _row(name, ", ".join(filter(None, (*kind, _fields(entries)))))
     epochs = record.get("epochs")
     if isinstance(epochs, list) and epochs and isinstance(epochs[-1], dict):
-        yield _row("last epoch", _fields(epochs[-1]))
+        yield _row("last epoch", _epoch(epochs[-1]))
     for name, value in record.items():
         if name not in ("data", "training", "epochs", "classes"):
-            yield _row(name, _fields(value) if isinstance(value, dict) else str(value))
+            yield _row(name, _told(value))
+
+
+def _told(value: object) -> str:
+    """An entry of the record: its message if it has one, as the end of the training does."""
+    if not isinstance(value, dict):
+        return str(value)
+    return str(value.get("message") or _fields(value))
+
+
+def _epoch(entries: dict[str, Any]) -> str:
+    """What the network was worth after an epoch, in a sentence; as it is where it is not what `train` writes."""
+    try:
+        accuracies = [f"{100 * entries[f'{part}_accuracy']:.2f} %" for part in ("train", "test")]
+        losses = [f"{entries[part]:.4g}" for part in ("loss", "test_loss")]
+        dead = " and ".join(map(str, entries["dead"])) or "no"
+        number, seconds = int(entries["epoch"]), f"{entries['seconds']:.2f} s"
+    except (KeyError, TypeError, ValueError):
+        return _fields(entries)
+    return (
+        f"After epoch {number}, training accuracy was {accuracies[0]} (loss {losses[0]}) and test accuracy "
+        f"{accuracies[1]} (loss {losses[1]}); {dead} hidden units were dead, and training had taken {seconds}."
+    )
 
 
 def _fields(entries: dict[str, Any]) -> str:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from kwta import __version__, devices
-from kwta.cli import checkpoint
+from kwta.cli import checkpoint, words
 from kwta.cli.console import Console, plain
 from kwta.cli.failures import FailedError, misuse
 from kwta.cli.options import data as data_options
 from kwta.cli.options import network as network_options
 from kwta.cli.options import training as training_options
 from kwta.datasets import Data
-from kwta.networks import Network, build, to_json
+from kwta.networks import Network, build
 from kwta.networks.json_form import to_dict
 from kwta.training import Epoch, Step, Stopped, Training, steps_per_epoch, train
 
@@ -113,7 +113,8 @@ def _described(net: Network, data: Data, device: torch.device) -> str:
     """What is about to be trained, in a line."""
     assert net.spec is not None
     examples = f"{len(data.x_train):,} examples, tested on {len(data.x_test):,}"
-    return f"{to_json(net.spec)}: {net.spec.n_parameters:,} parameters, {examples}, on {devices.describe(device)}."
+    network = f"{words.network(net.spec)}, {net.spec.n_parameters:,} parameters, seed {net.seed}"
+    return f"{network}; {examples}, on {devices.describe(device)}."
 
 
 def _record(data: Data, plan: Training, device: torch.device, epochs: list[Epoch], stopped: Stopped) -> dict[str, Any]:
