@@ -436,7 +436,7 @@ BAD_DATA = {
         {"labels_train": np.array([1, 1, 1])},
         "every training label is 'b'; learning needs at least two",
     ),
-    "one name": ({"classes": ("a",)}, r"the classes are \('a',\); learning needs at least two"),
+    "one name": ({"classes": ("a",)}, "the only class is 'a'; learning needs at least two classes"),
     "a name twice": ({"classes": ("a", "b", "a")}, "the class 'a' is named twice"),
     "an empty name": ({"classes": ("a", " ")}, "classes must have names"),
     "a box upside down": ({"box": (1.0, 0.0)}, r"low below high, got \(1.0, 0.0\)"),

@@ -135,7 +135,7 @@ BAD_TABLES = {
     "an empty label": ("0,1,a\n0,1,\n", "line 2: the label is ''; each point needs one"),
     "a missing label": ("0,1,a\n0,1,NaN\n", "line 2: the label is 'NaN'"),
     "an open quote": ('0,1,a\n0,1,"b\n', "line 2: unexpected end of data in"),
-    "one class": ("0,1,a\n1,1,a\n", r"points.csv: the classes are \('a',\); learning needs at least two"),
+    "one class": ("0,1,a\n1,1,a\n", "points.csv: the only class is 'a'; learning needs at least two classes"),
     "one point a class": ("0,1,a\n1,1,b\n", "none of the 2 classes has two examples"),
     "measurements": (
         "".join(f"0,1,{n}\n" for n in range(101)),
@@ -342,10 +342,13 @@ def holed() -> np.ndarray:
 
 
 BAD_ARRAYS = {
-    "nothing": (b"", "arrays.npz is no NPZ file with a data set: File is not a zip file"),
-    "text": (b"0,1,a\n" * 50, "File is not a zip file"),
-    "a bare array": (npz(x=X)[64:80], "File is not a zip file"),
-    "a cut file": (npz(x=X, labels=L)[:-30], "File is not a zip file"),
+    "nothing": (
+        b"",
+        "arrays.npz is no NPZ file with a data set: it is damaged or was not written by numpy.savez; needed are",
+    ),
+    "text": (b"0,1,a\n" * 50, "damaged or was not written by numpy.savez"),
+    "a bare array": (npz(x=X)[64:80], "damaged or was not written by numpy.savez"),
+    "a cut file": (npz(x=X, labels=L)[:-30], "damaged or was not written by numpy.savez"),
     "damage inside": (npz(x=X, labels=L).replace(X.tobytes()[:64], bytes(64)), "Bad CRC-32"),
     "an empty archive": (
         raw_zip(),
@@ -385,7 +388,7 @@ BAD_ARRAYS = {
         npz(x_train=X, labels_train=L, x_test=X, labels_test=L.astype(str)),
         "must be numbers or both words",
     ),
-    "one class": (npz(x=X, labels=L * 0), r"the classes are \('0',\); learning needs at least two"),
+    "one class": (npz(x=X, labels=L * 0), "the only class is '0'; learning needs at least two"),
     "one class in training": (
         npz(x_train=X, labels_train=L * 0, x_test=X, labels_test=L),
         "every training label is '0'",

@@ -171,7 +171,8 @@ def _check_classes(names: tuple[str, ...], where: str) -> None:
     if not all(name.strip() for name in names):
         raise ValueError(f"{where}: classes must have names, got {names!r}")
     if len(names) < 2:
-        raise ValueError(f"{where}: the classes are {names!r}; learning needs at least two")
+        found = f"the only class is {names[0]!r}" if names else "there is no class"
+        raise ValueError(f"{where}: {found}; learning needs at least two classes")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"{where}: the class {twice!r} is named twice; names must differ")

@@ -25,6 +25,7 @@ SPLIT = ("x_train", "labels_train", "x_test", "labels_test")
 WHOLE = ("x", "labels")
 ALIASES = {"y": "labels", "y_train": "labels_train", "y_test": "labels_test"}
 OPTIONAL = ("classes", "box")
+NEEDED = f"{', '.join(SPLIT)}, or {' and '.join(WHOLE)}"
 MAX_BYTES = 4 << 30  # unpacked; a small file can announce any size
 VALUE_BYTES = 4  # of an input in the end: bytes become 32-bit floats
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # NumPy's; others may ask for gigabytes to unpack anything
@@ -67,6 +68,8 @@ def _data(file: Any, spec: NpzFile, max_bytes: int) -> Data:
 def _arrays(file: Any, where: str, max_bytes: int) -> Arrays:
     """The file's arrays under their canonical names, never unpickling anything."""
     try:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"it is damaged or was not written by numpy.savez; needed are {NEEDED}")
         with zipfile.ZipFile(file) as archive:
             members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
             wanted = {name: members[key] for name, key in _names(list(members)).items()}
@@ -122,9 +125,7 @@ def _names(keys: list[str]) -> dict[str, str]:
     for layout in (SPLIT, WHOLE):
         if set(layout) <= set(found):
             return {name: key for name, key in found.items() if name in (*layout, *OPTIONAL)}
-    raise ValueError(
-        f"it holds {', '.join(keys) or 'nothing'}; needed are {', '.join(SPLIT)}, or {' and '.join(WHOLE)}"
-    )
+    raise ValueError(f"it holds {', '.join(keys) or 'nothing'}; needed are {NEEDED}")
 
 
 def _inputs(x: ndarray, where: str) -> ndarray:
