@@ -49,6 +49,7 @@ pages = {
 page = st.navigation(list(pages.values()), position="top")
 shell.style()
 shell.shortcuts(pages)
+shell.views(pages)
 with st.sidebar:
     shell.controls()
     share = st.container()
@@ -56,7 +57,7 @@ notices = st.container()
 try:
     page.run()
 except Unusable as error:
-    st.warning(text.plainly(error), icon=":material/info:")
+    st.warning(text.plainly(text.sentence(error)), icon=":material/info:")
 state.end()
 with notices:
     shell.notices()

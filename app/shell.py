@@ -21,12 +21,19 @@ STYLE = """
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.55rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 0; margin-bottom: 0; padding-bottom: 0; }
 .katex-display { overflow-x: auto; overflow-y: hidden; }
-@media (max-width: 640px) { .stMainBlockContainer { padding-left: 0.8rem; padding-right: 0.8rem; } }
+.st-key-views { display: none; }
+@media (max-width: 640px) {
+  .stMainBlockContainer { padding-left: 0.8rem; padding-right: 0.8rem; }
+  .st-key-views { display: flex; justify-content: space-between; }
+  .st-key-views [data-testid="stPageLink-NavLink"] { padding: 0.1rem 0.25rem; }
+  .st-key-views a > :has([data-testid="stIconMaterial"]),
+  .st-key-views [data-testid="stIconMaterial"] { display: none; }
+}
 """
 PRESENTING = """
 [data-testid="stSidebar"], [data-testid="stHeader"] { display: none; }
 .stMainBlockContainer { padding-top: 0.8rem !important; }
-.kwta-words, [class*="st-key-words"] { display: none; }
+.kwta-words, [class*="st-key-words"], .st-key-views { display: none !important; }
 """
 
 
@@ -40,6 +47,13 @@ def style() -> None:
 def shortcuts(pages: Mapping) -> None:
     """A letter opens a view, unless something is being typed."""
     component("shortcuts")(key="shortcuts", data={letter: page.url_path for letter, page in pages.items()})
+
+
+def views(pages: Mapping) -> None:
+    """Links to the views, for narrow windows, where Streamlit's own navigation is folded away."""
+    with st.container(key="views", horizontal=True, gap="xxsmall"):
+        for page in pages.values():
+            st.page_link(page, label=page.title, icon=None, width="content")
 
 
 def controls() -> None:
@@ -61,7 +75,7 @@ def _data(c: state.Control) -> None:
         st.caption("CSV: two coordinates and a label per line. NPZ: arrays x and labels, or x_train, labels_train, …")
         st.file_uploader("File", type=["csv", "npz"], key="upload", on_change=_uploaded, label_visibility="collapsed")
     if problem := st.session_state.get("_upload_problem"):
-        st.caption(f":orange[{text.plainly(problem)}]")
+        st.caption(f":orange[{text.plainly(text.sentence(problem))}]")
 
 
 def _uploaded() -> None:
@@ -94,7 +108,7 @@ def _gamma(c: state.Control) -> None:
     try:
         st.caption(networks.winners(state.current()))
     except Unusable as error:
-        st.caption(f":orange[{text.plainly(error)}]")
+        st.caption(f":orange[{text.plainly(text.sentence(error))}]")
 
 
 def _seed(c: state.Control) -> None:
@@ -110,7 +124,7 @@ def _device(c: state.Control) -> None:
 
 def notices() -> None:
     """What was wrong with the link or a control."""
-    told = [text.plainly(f"{problem[0].upper()}{problem[1:]}") for problem in state.problems()]
+    told = [text.plainly(text.sentence(problem)) for problem in state.problems()]
     if told:
         st.warning("\n".join(f"- {one}" for one in told) if len(told) > 1 else told[0], icon=":material/info:")
 

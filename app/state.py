@@ -175,8 +175,13 @@ def _read(c: Control, raw: str) -> Any:
     try:
         return c.read(raw)
     except ValueError as error:
-        st.session_state.setdefault(PROBLEMS, {})[c.key] = f"{error}; using {c.default}."
+        st.session_state.setdefault(PROBLEMS, {})[c.key] = _instead(error, c)
         return c.default
+
+
+def _instead(error: ValueError, c: Control) -> str:
+    """What is wrong, and what stands in for it."""
+    return f"{str(error).rstrip('.')}; using {c.default}."
 
 
 def _is_seen(c: Control) -> bool:
@@ -247,7 +252,7 @@ def problems() -> list[str]:
         try:
             used = c.read(str(st.session_state.get(key, c.default))) != c.default
         except ValueError as error:
-            told.append(f"{error}; using {c.default}.")
+            told.append(_instead(error, c))
             used = True
         if used:
             found.pop(key, None)

@@ -105,7 +105,7 @@ def test_every_message_of_an_error_is_shown_plainly():
             if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("st."):
                 said = ast.unparse(call)
                 named = {n.id for n in ast.walk(call) if isinstance(n, ast.Name)} & {"error", "problem"}
-                rest = re.sub(r"text\.plainly\((str\()?(error|problem)\)", "", said)
+                rest = re.sub(r"text\.plainly\((str\(|text\.sentence\()?(error|problem)\)", "", said)
                 assert not re.search(r"\b(error|problem)\b", rest), f"{path.name}: {said}"
                 shown += len(named)
     assert shown >= 5
@@ -137,6 +137,18 @@ def walk(node):
     yield node
     for child in getattr(node, "children", {}).values():
         yield from walk(child)
+
+
+def test_a_complaint_keeps_a_small_gamma_and_ends_with_one_full_stop():
+    said = opened("operator", gamma=0, data="own-mine.csv-123").warning[0].value
+    assert "γ must be" in said
+    assert "Γ" not in said
+    assert "upload its file again; using digits." in said
+
+
+def test_every_view_is_linked_for_narrow_windows():
+    links = [node.proto.label for node in walk(opened()._tree) if getattr(node, "type", "") == "page_link"]
+    assert sorted(label.lower() for label in links) == VIEWS
 
 
 def test_sharing_shows_the_link_of_this_state():
@@ -194,7 +206,8 @@ def test_specs_fit_the_data_and_gamma():
 @pytest.mark.parametrize(
     ("setup", "message"),
     [
-        (Setup(data="moons", net="conv 4"), "convolutions need images"),
+        (Setup(data="moons@0.05", net="conv 4"), "convolutions need images; moons has inputs of 2 numbers"),
+        (Setup(net="64", gamma=0.01), "γ must be at least 1/64"),
         (Setup(net="conv 4,4,4,4,4"), "pool 2"),
         (Setup(net="8", gamma=0.1), "no winner"),
         (Setup(data="cifar10", net="4096,4096"), "at most 10,000,000 weights"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.compute import Unusable
-from app.compute.data import Outline, outline
+from app.compute.data import Outline, outline, title
 from app.compute.words import short
 from kwta.networks import CNN, MLP, Network, Spec, build
 
@@ -76,10 +76,11 @@ def spec(setup, relu: bool = False) -> Spec:
     try:
         spec = _spec(found, data, None if relu else setup.gamma, setup.data)
     except ValueError as error:
-        raise NetworkError(str(error)) from error
+        raise NetworkError(str(error).replace("gamma", "γ")) from error
     if spec.n_parameters > MAX_PARAMETERS:
         raise NetworkError(
-            f"a network here has at most {MAX_PARAMETERS:,} weights; {found} on {setup.data} has {spec.n_parameters:,}"
+            f"a network here has at most {MAX_PARAMETERS:,} weights; {found} on {title(setup.data)} "
+            f"has {spec.n_parameters:,}"
         )
     return spec
 
@@ -89,7 +90,7 @@ def _spec(found: Layers, data: Outline, gamma: float | None, name: str) -> Spec:
         return MLP((data.inputs, *found.widths, data.n_classes), gamma)
     if len(data.shape) != 3:
         raise NetworkError(
-            f"convolutions need images; {name} has inputs of {data.inputs} numbers. Use widths such as 64,64"
+            f"convolutions need images; {title(name)} has inputs of {data.inputs} numbers. Use widths such as 64,64"
         )
     image = (data.shape[0], data.shape[1], data.shape[2])
     return CNN(image, found.channels, data.n_classes, hidden=found.widths, gamma=gamma)

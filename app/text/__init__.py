@@ -18,6 +18,16 @@ def load(name: str) -> str:
     return (Path(__file__).parent / f"{name}.md").read_text(encoding="utf-8")
 
 
+def sentence(words: object) -> str:
+    """The words with a large first letter, unless that is a Greek one: Γ is not γ.
+
+    >>> sentence("the seed"), sentence("γ is 2")
+    ('The seed', 'γ is 2')
+    """
+    text = str(words)
+    return f"{text[0].upper()}{text[1:]}" if text[:1].isascii() and text else text
+
+
 def plainly(words: object) -> str:
     """Markdown that shows these words as they are, on one line: what comes from a link or a file is never obeyed.
 
