@@ -322,6 +322,7 @@ def test_training_goes_on_only_while_somebody_asks_and_says_how_far_it_is():
     assert epochs == sorted(epochs)
     assert now.epoch == 20
     assert now.progress == "trained for 20 epochs"
+    assert now.progress_and_schedule == "trained for 20 epochs, SGD 0.1"
     expected = run.network().state_dict()
     assert all(torch.equal(value, expected[name]) for name, value in now.net.state_dict().items())
 

@@ -363,7 +363,7 @@ export default mounted((root, send, first) => {
     const width = Math.floor(holder.clientWidth);
     if (!width) return;
     const narrow = box.clientWidth < 640;
-    const height = narrow ? clampTo(110 * views.length, 180, 420) : clampTo(window.innerHeight - (state.bare ? 180 : 265) - (state.compare === "delta" ? 40 : 0), 240, 1000) - 33 * views.length;
+    const height = narrow ? clampTo(110 * views.length, 180, 420) : clampTo(window.innerHeight - (state.bare ? 155 : 265) - (state.compare === "delta" ? 40 : 0), 240, 1000) - 33 * views.length;
     const density = Math.min(window.devicePixelRatio || 1, 3);
     const found = arrangements(views.map((v) => d.layers[v.i].shape), width, height, density, LARGEST_CELL * (state.bare ? 2 : 1));
     views.forEach((v, at) => {
@@ -560,7 +560,7 @@ export default mounted((root, send, first) => {
   function legend() {
     const element = part("legend");
     if (hover && d.layers[hover.i]) return element.replaceChildren(unitText());
-    const hint = d.planar ? "Drag the point, or ← → ↑ ↓." : `← → next of the class, ↑ ↓ next class${d.drawable ? "; draw on x" : ""}.`;
+    const hint = state.bare && !d.planar ? "" : d.planar ? "Drag the point, or ← → ↑ ↓." : `← → next of the class, ↑ ↓ next class${d.drawable ? "; draw on x" : ""}.`;
     element.replaceChildren(...marks().map((mark) => coloured(...mark)), lengths() + hint);
     return undefined;
   }

@@ -39,7 +39,7 @@ def packed(snapshot: Snapshot, found: Answer, state: dict[str, Any], seq: int, h
         "box": list(known.box),
         "classes": list(known.classes),
         "widest": {norm: widest(name, norm) for norm in ("linf", "l2")},
-        "training": {"done": snapshot.is_done, "words": snapshot.progress, "share": _share(snapshot)},
+        "training": {"done": snapshot.is_done, "words": snapshot.progress_and_schedule, "share": _share(snapshot)},
         "lengths": list(found.lengths),
         "inputs": [_input(known, found, i, arrays) for i in range(len(found.x))],
         "layers": [_layer(layer, gamma, arrays) for layer, gamma in zip(found.layers, _gammas(snapshot), strict=True)],

@@ -61,6 +61,14 @@ class Snapshot:
             else f"training: epoch {self.epoch:.0f} of {self.epochs}"
         )
 
+    @property
+    def progress_and_schedule(self) -> str:
+        """How far the network is and how it was trained, in words."""
+        if not self.which.is_trained or not self.is_done:
+            return self.progress
+        plan = self.which.recipe.training
+        return f"{self.progress}, {plan.optimiser.upper()} {plan.learning_rate:g}"
+
 
 def which(setup, weights: str = "trained", activation: str = "kwta") -> Which:
     """The network that the shared controls describe, or its twin with ReLU; raises NetworkError or DataError."""

@@ -89,7 +89,7 @@ def stage(setup: Setup, rows: tuple[Control, ...]) -> None:
     try:
         draw(setup, {c.key: state.value(c) for c in rows}, told)
     except Unusable as error:
-        st.warning(text.plainly(error), icon=":material/info:")
+        st.warning(text.plainly(text.sentence(error)), icon=":material/info:")
 
 
 def draw(setup: Setup, chosen: dict, told: dict) -> None:

@@ -44,7 +44,8 @@ def test_a_pause_of_the_drift_that_starts_by_itself_keeps_the_preset_and_the_pic
     visit("operator")
     box = shown(page)
     pause(page, box)
-    assert "preset" not in page.url and "values" not in page.url
+    assert "preset" not in page.url
+    assert "values" not in page.url
     expect(page.get_by_role("textbox", name="Your own values")).to_have_count(0)
     assert box.get_attribute("data-source") == "browser"  # where it stopped, not where it began
 
