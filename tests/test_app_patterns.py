@@ -489,7 +489,7 @@ def test_an_absurd_link_gives_a_message_and_the_picture_all_the_same(link):
 def test_a_network_that_does_not_fit_the_data_gives_a_message_and_the_session_lives():
     at = opened(data="moons", net="conv 4 / 8", weights="untrained")
     assert not at.exception
-    assert any("convolutions need images" in warning.value for warning in at.warning)
+    assert any("Convolutions need images" in warning.value for warning in at.warning)
     at.selectbox(key="net").set_value("128").run()
     assert not at.warning
     assert [layer["n"] for layer in told(at)["layers"]] == [128]

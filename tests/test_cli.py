@@ -322,7 +322,7 @@ def test_the_epochs_are_on_stdout_and_messages_on_stderr(capsys):
     assert lines[0].split() == ["epoch", "loss", "train", "test", "γ", "dead", "seconds"]
     assert [line.split()[0] for line in lines[1:4]] == ["0", "1", "2"]
     assert lines[4:] == ["Finished: 2 epochs, 6 steps.", "Saved in net."]
-    assert "354 parameters, 160 examples, tested on 40, on CPU" in shown.err
+    assert "354 parameters, seed 0; 160 examples, tested on 40, on CPU" in shown.err
 
 
 def test_with_json_stdout_is_one_document_and_the_epochs_move_to_stderr(capsys):
@@ -641,6 +641,15 @@ def test_the_general_help_waits_for_no_library():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
+@pytest.fixture
+def interruptible():
+    """Ctrl+C reaches programs started here, also where these tests run in the background, deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_program_with_130_and_the_old_checkpoint(saved):
     before = files(saved)
     running = program("train", "--data", "digits", "--epochs", "100000", "--out", saved)
