@@ -640,7 +640,6 @@ def test_the_general_help_waits_for_no_library():
     assert done.stdout.splitlines()[-1] == "['argparse']", done.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 @pytest.fixture
 def interruptible():
     """Ctrl+C reaches programs started here, also where these tests run in the background, deaf to it."""
@@ -649,6 +648,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_program_with_130_and_the_old_checkpoint(saved):
     before = files(saved)
