@@ -468,3 +468,13 @@ def test_nested_sequentials_repeated_modules_and_inactive_dropout_are_walked():
     found = cells(net, SQUARE)
     assert found.sizes == (6, 5)
     assert_sound(found)
+
+
+@pytest.mark.parametrize("s", [0.1, 0.5, 0.9])
+def test_functions_that_differ_by_rounding_alone_are_decided_by_index(s):
+    """Both functions of the second layer are 2 everywhere, one of them by cancellation; the first must win."""
+    W = [np.array([[1.0, 0.0], [2.0, 0.0]]), np.array([[2.0, -1.0], [0.0, 0.0]]), np.ones((1, 2))]
+    net = from_arrays(W, [np.array([2.0, 0.0]), np.array([-2.0, 2.0]), np.zeros(1)], (1.0, 0.5))
+    domain = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    plane = Slice(np.array([s / 3, 0.0]), np.array([[s / 7, s], [-s, s / 7]]), domain)
+    assert cells(net, plane).pattern(1).tolist() == [[True, False]]

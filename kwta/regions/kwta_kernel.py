@@ -76,7 +76,7 @@ def open_kwta(own, all, tols, V, T, R, RW, M, S, J, G, U, W, B, PW, Z, H):
     penalty, sure = shifted(S, (PENALTIES + own[INDEX]) * wide), shifted(J, SURE * wide)
     tol = TOLERANCE * extremes(y, wide, n, V, q, m, shifted(S, LOW * wide), shifted(S, HIGH * wide))
     tols[own[INDEX]] = tol
-    u, n_sure = undecided(S, sure, wide, penalty, n, own[K], units)
+    u, n_sure = undecided(S, sure, wide, penalty, n, own[K], units, tol)
     own[UNITS] = u
     own[WON] = own[K] - n_sure
     own[CURSOR] = r

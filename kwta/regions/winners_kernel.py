@@ -71,8 +71,10 @@ def sift(low, high, t_low, t_high, units, count, sure, n_sure):
 
 
 @njit(cache=True, nogil=True)
-def undecided(S, sure, wide, penalty, n, k, units):
+def undecided(S, sure, wide, penalty, n, k, units, tol):
     """List the units that neither always nor never win, and the sure winners; both numbers.
+
+    Values within the tolerance count as equal: which of them wins is for their indices to say, not for rounding.
 
     A first sieve takes its bounds from the winners of the parent before, which are nearly those of this one.
     """
@@ -80,7 +82,7 @@ def undecided(S, sure, wide, penalty, n, k, units):
     for i in range(n):
         units[i] = i
     t_low, t_high = bounds(low, high, penalty, n)
-    count, n_sure = sift(low, high, t_low, t_high, units, n, sure, 0)
+    count, n_sure = sift(low, high, t_low - tol, t_high + tol, units, n, sure, 0)
     left = k - n_sure
     if left == 0 or count == 0:
         return 0, n_sure
@@ -91,7 +93,7 @@ def undecided(S, sure, wide, penalty, n, k, units):
         for u in range(count):
             spare[u] = high[units[u]]
         t_high = kth_largest(spare, count, left + 1)
-    return sift(low, high, t_low, t_high, units, count, sure, n_sure)
+    return sift(low, high, t_low - tol, t_high + tol, units, count, sure, n_sure)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
