@@ -351,3 +351,18 @@ def test_warming_up_freezes_what_is_loaded():
 def test_shared_data_cannot_be_changed_by_a_viewer():
     with pytest.raises(ValueError, match="read-only"):
         data.data("digits").x_train[0] = np.float32(0)
+
+
+def test_a_control_that_streamlit_binds_to_the_link_belongs_to_one_view_alone():
+    """Two views with one key share its value; where one of them binds it, the other cannot even set it."""
+    rows = re.compile(r'(?:state\.)?Control\(\s*"(?P<key>\w+)"(?P<rest>.*?)\)(?:,\n|\n)', re.DOTALL)
+    bound: dict[str, set[str]] = {}
+    keys: dict[str, set[str]] = {}
+    for file in (ROOT / "app" / "views").glob("*.py"):
+        for found in rows.finditer(file.read_text(encoding="utf-8")):
+            keys.setdefault(found["key"], set()).add(file.stem)
+            if "False" not in found["rest"]:
+                bound.setdefault(found["key"], set()).add(file.stem)
+    assert "clipping" in bound
+    assert "clip" in keys
+    assert {key: views for key, views in keys.items() if key in bound and len(views) > 1} == {}

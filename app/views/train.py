@@ -23,7 +23,9 @@ CONTROLS = (
         "optimiser", "Optimiser", "sgd", "SGD has momentum 0.9.", state.one_of("the optimiser", OPTIMISERS), False
     ),
     state.Control("rate", "Learning rate", 0.1, "SGD likes 0.1 here, Adam 0.001.", recipes.read_rate),
-    state.Control("clip", "Gradient clipping", 0.0, "Largest L2 norm of the gradient; 0 is none.", recipes.read_clip),
+    state.Control(
+        "clipping", "Gradient clipping", 0.0, "Largest L2 norm of the gradient; 0 is none.", recipes.read_clip
+    ),
 )
 
 
@@ -49,7 +51,7 @@ def controls(setup: state.Setup) -> None:
         number("batch", 1, 1024, 1)
         chooser("optimiser", OPTIMISERS)
         number("rate", 1e-5, 100.0, 0.01, format="%g")
-        number("clip", 0.0, 100.0, 0.1, format="%g")
+        number("clipping", 0.0, 100.0, 0.1, format="%g")
     if course := recipes.course(setup.gamma, value("epochs"), value("anneal")):
         st.caption(course)
 
@@ -87,7 +89,7 @@ state.follow(CONTROLS)
 picture = st.container()
 with st.container(key="words_train_controls"):
     controls(setup)
-schedule = recipes.schedule(**{key: value(key) for key in ("epochs", "batch", "optimiser", "rate", "clip")})
+schedule = recipes.schedule(*(value(key) for key in ("epochs", "batch", "optimiser", "rate", "clipping")))
 pair = recipes.pair(setup, networks.spec(setup), value("against"), value("anneal"), schedule)
 with picture:
     stage(pair)

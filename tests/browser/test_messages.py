@@ -13,7 +13,7 @@ EVIL = "http://evil.example"
         ("", "gamma", f"<img src={EVIL}>"),
         ("operator", "preset", f"[Update]({EVIL})"),
         ("operator", "preset", f"{EVIL} www.evil.example me@evil.example"),
-        ("operator", "preset", ":material/home: :smile: :streamlit: :red[a]"),
+        ("operator", "preset", ":material/home: :smile: :red[a]"),
         ("operator", "preset", "$x^2$ `code` *b* ~~c~~ -> &amp; \\"),
     ],
 )
