@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-EVIL = "http://evil.example"
+EVIL = "http://evil.ex"
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ EVIL = "http://evil.example"
         ("", "net", f"![]({EVIL}/x.png)"),
         ("", "gamma", f"<img src={EVIL}>"),
         ("operator", "preset", f"[Update]({EVIL})"),
-        ("operator", "preset", f"{EVIL} www.evil.example me@evil.example"),
+        ("operator", "preset", f"{EVIL} www.evil.ex m@evil.ex"),
         ("operator", "preset", ":material/home: :smile: :red[a]"),
         ("operator", "preset", "$x^2$ `code` *b* ~~c~~ -> &amp; \\"),
     ],
