@@ -350,7 +350,7 @@ def test_the_picture_starts_at_the_shared_gamma():
         {"three": "1,1,1"},
         {"three": "0,1,99999999"},
         {"colour": "red"},
-        {"weights": "<b>"},
+        {"start": "<b>"},
         {"plane": "box"},
         {"logit": "10"},
         {"beside": "", "clip": "?"},

@@ -24,7 +24,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
         Control("other", "The other γ", 1, "", whole("the other rung of γ", 1, len(ladder) - 1), False),
         Control("colour", "Colour", "identity", "", one_of("the colour", COLOURS), False),
         Control("logit", "Logit", 0, "", whole("the logit", 0, known.n_classes - 1), False),
-        Control("weights", "Weights", "he", "", one_of("the weights", [*regions.WEIGHTS]), False),
+        Control("start", "Weights", "he", "", one_of("the weights", [*regions.WEIGHTS]), False),
         Control("plane", "Plane", shapes[0], "", one_of("the plane", shapes), False),
         Control("three", "Inputs", planes.usual_three(known), "", planes.read_three(known), False),
         Control("pseed", "Seed of the plane", 0, "", whole("the seed of the plane", 0, state.MAX_SEED), False),
@@ -75,7 +75,7 @@ def stage(setup: Setup, rows: tuple[Control, ...]) -> None:
 def draw(setup: Setup, chosen: dict, told: dict) -> None:
     place = {key: chosen[key] for key in ("plane", "three", "pseed", "clip", "window")}
     choice = planes.choice(setup.data, place)
-    asked, kwta, relu = regions.question(setup, chosen["weights"], choice)
+    asked, kwta, relu = regions.question(setup, chosen["start"], choice)
     ladder = regions.ladder(asked, kwta, relu)
     rung = chosen["rung"] or regions.start(ladder.rungs, setup.gamma, ladder.sizes)
     shown = chosen | {"rung": rung, "bare": state.is_presenting(), "usual": chosen["rung"] == 0}
