@@ -12,14 +12,18 @@ from kwta.networks.hidden import activations, calls, gammas_of, hidden, set_gamm
 from kwta.networks.json_form import from_json, to_json
 from kwta.networks.network import Network
 from kwta.networks.remaining import remaining_relus
-from kwta.networks.specs import CNN, MLP, Gamma, Spec
+from kwta.networks.residual import Residual
+from kwta.networks.specs import CNN, MLP, AlexNet, Gamma, ResNet18, Spec
 from kwta.networks.won import won
 
 __all__ = [
     "CNN",
     "MLP",
+    "AlexNet",
     "Gamma",
     "Network",
+    "ResNet18",
+    "Residual",
     "Spec",
     "activations",
     "build",

@@ -28,7 +28,7 @@ def build(spec: Spec, seed: int) -> Network:
     net = unfilled(spec)
     net.seed = seed
     generator = Generator().manual_seed(seed)
-    for layer in net:
+    for layer in net.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             _fill(layer, spec.init, generator)
     return net

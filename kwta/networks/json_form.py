@@ -7,13 +7,13 @@ import json
 import re
 from dataclasses import MISSING, asdict, fields
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
 
-from kwta.networks.specs import CNN, MLP, Spec
+from kwta.networks.specs import Spec
 
 VERSION = 1
 RATIO = re.compile(r"[0-9]+/[1-9][0-9]*")
-KINDS: dict[str, type[MLP] | type[CNN]] = {"mlp": MLP, "cnn": CNN}
+KINDS: dict[str, type[Spec]] = {spec.kind: spec for spec in get_args(Spec)}
 
 
 def to_json(spec: Spec) -> str:

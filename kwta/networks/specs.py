@@ -5,20 +5,39 @@ Letters: a layer of n units keeps k = ⌊γn⌋ winners; γ = None is ReLU.
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from math import prod
 from reprlib import repr  # long tuples are shortened in messages
-from typing import Literal, get_args
+from typing import Literal
 
-from kwta.activation import winners
+from kwta.networks.alexnet import AlexNet
+from kwta.networks.fields import (
+    Gamma,
+    Init,
+    Ratio,
+    check_image,
+    check_integers,
+    check_ratios,
+    check_shared,
+    dense_parameters,
+    per_layer,
+    winners_per_layer,
+)
+from kwta.networks.resnet import ResNet18
 
-Ratio = float | Fraction  # Fraction(k, n) is the γ with exactly k winners, whatever k / n rounds to
-Gamma = Ratio | None | tuple[Ratio | None, ...]
-Init = Literal["default", "he"]
-
-MAX_LAYERS = 1_000  # more is a typing error, and a file could make us build modules for minutes
-MAX_PARAMETERS = 2**40  # 4 TiB of float32: no machine holds it, and shapes stay far from integer overflow
+__all__ = [
+    "CNN",
+    "MLP",
+    "AlexNet",
+    "Gamma",
+    "Init",
+    "Ratio",
+    "ResNet18",
+    "Spec",
+    "check_ratios",
+    "per_layer",
+    "winners_per_layer",
+]
 
 
 @dataclass(frozen=True)
@@ -42,10 +61,10 @@ class MLP:
     kind: Literal["mlp"] = "mlp"
 
     def __post_init__(self) -> None:
-        _check_integers("widths", self.widths)
+        check_integers("widths", self.widths)
         if len(self.widths) < 2:
             raise ValueError(f"widths must name at least inputs and outputs, got {self.widths}")
-        _check_shared(self, "mlp")
+        check_shared(self, "mlp")
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -75,7 +94,7 @@ class MLP:
     @property
     def n_parameters(self) -> int:
         """Σ (n_in + 1) n_out, weights and biases."""
-        return _dense_parameters(self.widths)
+        return dense_parameters(self.widths)
 
 
 @dataclass(frozen=True)
@@ -107,12 +126,11 @@ class CNN:
     kind: Literal["cnn"] = "cnn"
 
     def __post_init__(self) -> None:
-        for name in ("image", "channels", "hidden"):
-            _check_integers(name, getattr(self, name))
+        check_image(self.image)
+        for name in ("channels", "hidden"):
+            check_integers(name, getattr(self, name))
         for name in ("classes", "kernel", "pool"):
-            _check_integers(name, (getattr(self, name),))
-        if len(self.image) != 3:
-            raise ValueError(f"image must be (channels, height, width), got {self.image}")
+            check_integers(name, (getattr(self, name),))
         if not self.channels:
             raise ValueError("channels must name at least one convolution, got (); without any use an MLP")
         if self.kernel % 2 == 0:
@@ -122,7 +140,7 @@ class CNN:
         for layer, (_, *side) in enumerate(self.feature_shapes, start=1):
             if min(side) < self.pool:
                 raise ValueError(f"pool {self.pool} exceeds the {side[0]}×{side[1]} output of convolution {layer}")
-        _check_shared(self, "cnn")
+        check_shared(self, "cnn")
 
     @property
     def feature_shapes(self) -> tuple[tuple[int, int, int], ...]:
@@ -167,70 +185,7 @@ class CNN:
         """Σ (C_in kernel² + b) C_out over convolutions, b = 2 with batch norm (scale, shift), else 1, plus the head."""
         pairs = pairwise((self.image[0], *self.channels))
         per_channel = 2 if self.batch_norm else 1
-        return sum((a * self.kernel**2 + per_channel) * b for a, b in pairs) + _dense_parameters(self.dense_widths)
+        return sum((a * self.kernel**2 + per_channel) * b for a, b in pairs) + dense_parameters(self.dense_widths)
 
 
-Spec = MLP | CNN
-
-
-def per_layer(gamma: Gamma, n_layers: int) -> tuple[Ratio | None, ...]:
-    """γ of each hidden layer: a single value stands for all.
-
-    Raises ValueError if a tuple has another length.
-    """
-    if not isinstance(gamma, tuple):
-        return (gamma,) * n_layers
-    if len(gamma) != n_layers:
-        raise ValueError(f"gamma needs one entry per hidden layer, {n_layers}, got {len(gamma)}: {repr(gamma)}")
-    return gamma
-
-
-def winners_per_layer(gammas: tuple[Ratio | None, ...], sizes: tuple[int, ...]) -> tuple[int | None, ...]:
-    """k = ⌊γn⌋ for each hidden layer, None where γ is None.
-
-    Raises ValueError, naming the layer, if a γ is no number in (0, 1] or leaves no winner.
-    """
-    return tuple(
-        None if gamma is None else _winners_of_layer(layer, gamma, n)
-        for layer, (gamma, n) in enumerate(zip(gammas, sizes, strict=True), start=1)
-    )
-
-
-def _winners_of_layer(layer: int, gamma: Ratio, n: int) -> int:
-    try:
-        return winners(gamma, n)
-    except ValueError as error:
-        raise ValueError(f"hidden layer {layer}: {error}") from error
-
-
-def check_ratios(gamma: object) -> None:
-    """Refuse what has not the form of γ: a number, None, or a tuple of these."""
-    for entry in gamma if isinstance(gamma, tuple) else (gamma,):
-        if isinstance(entry, bool) or not isinstance(entry, float | int | Fraction | None):
-            raise ValueError(f"gamma must be a number in (0, 1], None for ReLU, or a tuple of these, got {repr(gamma)}")
-
-
-def _check_shared(spec: Spec, kind: str) -> None:
-    """Kind, initialisation, size and γ, which both specs have."""
-    if spec.kind != kind:
-        raise ValueError(f"the kind of {type(spec).__name__} is {kind!r}, got {repr(spec.kind)}")
-    if spec.init not in get_args(Init):
-        raise ValueError(f"init must be one of {', '.join(get_args(Init))}, got {repr(spec.init)}")
-    if spec.n_parameters > MAX_PARAMETERS:
-        raise ValueError(f"at most {MAX_PARAMETERS:,} parameters are supported, the spec has {spec.n_parameters:,}")
-    check_ratios(spec.gamma)
-    if not spec.sizes and spec.gamma not in (None, ()):
-        raise ValueError(f"gamma = {repr(spec.gamma)} has no hidden layer to act on; use gamma = None")
-    winners_per_layer(spec.gammas, spec.sizes)
-
-
-def _check_integers(name: str, values: object) -> None:
-    """Refuse anything but a tuple of positive whole numbers (lists are not hashable, True is no number)."""
-    if not isinstance(values, tuple) or any(type(value) is not int or value < 1 for value in values):
-        raise ValueError(f"{name} must be made of positive whole numbers, in a tuple if several, got {repr(values)}")
-    if len(values) > MAX_LAYERS or max(values, default=1) > MAX_PARAMETERS:
-        raise ValueError(f"{name} may have {MAX_LAYERS} entries up to {MAX_PARAMETERS:,}, got {repr(values)}")
-
-
-def _dense_parameters(widths: tuple[int, ...]) -> int:
-    return sum((a + 1) * b for a, b in pairwise(widths))
+Spec = MLP | CNN | ResNet18 | AlexNet

@@ -70,7 +70,7 @@ def check_fit(network: Spec | None, data: Data) -> None:
     """Raises UsageError if a network takes other inputs than those of the data, or has another number of outputs."""
     assert network is not None  # networks from checkpoints have one
     shape = network.input_shape
-    takes = data.shape == shape if isinstance(network, CNN) else prod(data.shape) == prod(shape)
+    takes = prod(data.shape) == prod(shape) if isinstance(network, MLP) else data.shape == shape
     if not takes or network.outputs != data.n_classes:
         raise UsageError(
             f"the network takes inputs of shape {_times(shape)} and has {network.outputs} outputs, but the inputs of "
