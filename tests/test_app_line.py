@@ -287,7 +287,7 @@ def told(at: AppTest) -> dict:
 
 
 def test_a_link_reproduces_ends_gamma_output_and_twin():
-    link = {"from": "12", "to": "7", "g": 0.44, "logit": "all", "twin": "off", "weights": "untrained"}
+    link = {"from": "12", "to": "7", "g": 0.44, "output": "all", "twin": "off", "weights": "untrained"}
     at = opened(**link)
     assert not at.exception
     assert not at.warning
@@ -311,7 +311,7 @@ def test_what_is_below_the_picture(below):
         {"from": "1e999,nan", "data": "moons"},
         {"g": "0.01", "weights": "untrained"},
         {"g": "NaN"},
-        {"logit": "77"},
+        {"output": "77"},
         {"twin": "<b>"},
         {"line_below": "x" * 5000},
         {"from": "3", "to": "3", "weights": "untrained"},

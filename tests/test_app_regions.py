@@ -317,8 +317,8 @@ def test_the_python_lines_print_the_same_numbers(rung: int, place: dict):
         {"data": "digits", "colour": "class", "beside": "gamma", "other": 7},
         {"data": "digits", "plane": "random", "pseed": 5, "beside": "alone"},
         {"data": "digits", "clip": "box", "three": "4,9,20"},
-        {"data": "moons", "window": "0.2,0.1,0.05", "below": "table", "rung": 9},
-        {"data": "digits", "net": "conv 2 / 8", "below": "python"},
+        {"data": "moons", "window": "0.2,0.1,0.05", "regions_below": "table", "rung": 9},
+        {"data": "digits", "net": "conv 2 / 8", "regions_below": "python"},
         {"data": "moons", "net": "8,12,5"},
     ],
 )

@@ -1,7 +1,7 @@
 // f along a segment: exact pieces with open and closed ends at each jump, the winners beneath, γ under the hand.
 //
 // data: bytes, see app/compute/line_block.py. All rungs of γ (all numbers of winners) are kept here, so that moving γ asks
-// nobody. Reports moved: { seq, moving, from, to, g, logit, twin, weights, key, have, gallery } at most every 50 ms while the
+// nobody. Reports moved: { seq, moving, from, to, g, output, twin, weights, key, have, gallery } at most every 50 ms while the
 // hand moves and once at the end; { poll, … } for rungs that are still being made, or newer weights.
 
 const EVERY = 50; // ms between two reports while the hand moves
@@ -205,8 +205,8 @@ export default mounted((root, send) => {
 
   const shown = () => rungs.get(here) ?? rungs.get([...rungs.keys()].filter((r) => r >= 0).sort((a, b) => Math.abs(a - here) - Math.abs(b - here))[0]);
   const twin = () => rungs.get(RELU);
-  const chosenOutput = () => (state.logit === "all" ? d.classes.length : state.logit === "own" ? (d.ends[0].label ?? 0) : Number(state.logit));
-  const outputs = () => (state.logit === "all" ? d.classes.map((_, i) => i) : [chosenOutput()]);
+  const chosenOutput = () => (state.output === "all" ? d.classes.length : state.output === "own" ? (d.ends[0].label ?? 0) : Number(state.output));
+  const outputs = () => (state.output === "all" ? d.classes.map((_, i) => i) : [chosenOutput()]);
   const gammaOf = (rung) => (d.ladder[rung][0] <= d.home && d.home <= d.ladder[rung][1] ? d.home : d.ladder[rung][0]);
 
   function range() {
@@ -227,7 +227,7 @@ export default mounted((root, send) => {
   }
 
   function layout(width, height) {
-    const left = 62, right = width - (state.logit === "all" ? 46 : 14);
+    const left = 62, right = width - (state.output === "all" ? 46 : 14);
     const layers = d.sizes.length;
     const bottom = height - 30;
     const rasterHeight = clampTo(0.4 * bottom, 60, 44 + 90 * layers);
@@ -531,14 +531,14 @@ export default mounted((root, send) => {
     for (const button of part("choice").children) button.setAttribute("aria-pressed", String(button.dataset.value === state.weights));
     for (const button of part("which").children) button.setAttribute("aria-pressed", String(button.dataset.end === end));
     part("twin").setAttribute("aria-pressed", String(state.twin === "on"));
-    const select = part("logit"), options = ["own", "all", ...d.classes.map((_, i) => String(i))];
+    const select = part("output"), options = ["own", "all", ...d.classes.map((_, i) => String(i))];
     const words = (o) => (o === "own" ? (d.ends[0].label === null ? `f for ${d.classes[0]}` : "f for A’s class") : o === "all" ? "all outputs" : `f for ${d.classes[o]}`);
     const names = options.map(words).join();
     if (select.dataset.names !== names) {
       select.dataset.names = names;
       select.replaceChildren(...options.map((o) => new Option(words(o), o)));
     }
-    select.value = state.logit;
+    select.value = state.output;
     slider.max = String(d.ladder.length - 1);
     if (root.activeElement !== index) index.value = /^\d+$/.test(state[end]) ? state[end] : "";
     index.max = gallery ? gallery.tests - 1 : 0;
@@ -713,8 +713,8 @@ export default mounted((root, send) => {
     draw();
     moved();
   });
-  listen(part("logit"), "change", (event) => {
-    state.logit = event.target.value;
+  listen(part("output"), "change", (event) => {
+    state.output = event.target.value;
     draw();
     moved();
   });

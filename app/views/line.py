@@ -1,16 +1,18 @@
 """The network along a segment: exact pieces and jumps, with the winners beneath them."""
 
+from functools import partial
+
 import streamlit as st
 
-from app import state, text
+from app import picture, state, text
 from app.components import component, report
-from app.compute import Unusable, data, inputs, line, line_block, networks, python_lines, trained
+from app.compute import data, inputs, line, line_block, networks, python_lines, trained
 from app.state import Control, Setup, one_of
 
 BELOW = {"about": "Explained", "borders": "Borders", "python": "The same in Python"}
 OWN, ALL = "own", "all"
-KEYS = ("from", "to", "g", "logit", "twin", "weights")
-HEARD, FITTED, SEQUENCE = "_line_heard", "_line_fitted", "_line_seq"
+KEYS = ("from", "to", "g", "output", "twin", "weights")
+FITTED = "_line_fitted"
 
 
 def controls(setup: Setup) -> tuple[Control, ...]:
@@ -23,7 +25,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
         Control("from", "A", start, "Where the segment begins.", inputs.reader(known), False),
         Control("to", "B", end, "Where the segment ends.", inputs.reader(known), False),
         Control("g", "γ on this page", setup.gamma, "The winners; the weights stay.", gammas, False),
-        Control("logit", "Outputs drawn", OWN, "", one_of("the output", outputs), False),
+        Control("output", "Outputs drawn", OWN, "", one_of("the output", outputs), False),
         Control("twin", "ReLU twin", "on", "", one_of("the twin", ("on", "off")), False),
         Control("weights", "Weights", "trained", "", one_of("the weights", [*trained.WEIGHTS]), False),
         Control("line_below", "Below the picture", "about", "", one_of("what is below", [*BELOW]), False),
@@ -37,44 +39,14 @@ def fit(rows: tuple[Control, ...], setup: Setup) -> None:
     st.session_state[FITTED] = now
     for c in rows:
         moved = (c.key == "g" and before[2] != setup.gamma) or (c.key in ("from", "to") and before[0] != setup.data)
-        if c.key in st.session_state and (moved or not is_readable(c, str(st.session_state[c.key]))):
+        if c.key in st.session_state and (moved or not picture.is_readable(c)):
             st.session_state[c.key] = c.default
 
 
-def is_readable(c: Control, raw: str) -> bool:
-    try:
-        c.read(raw)
-    except ValueError:
-        return False
-    return True
-
-
 def heard() -> None:
-    """Take over what the hand did in the picture; a report that makes no sense is dropped.
-
-    A question for more rungs carries the state too, since it may overtake a report; what is known already it leaves.
-    """
+    """Take over what the hand did in the picture."""
     told = report("line", "moved") or {}
-    try:
-        sequence = int(told["seq"])
-        rows = controls(state.current())
-        found = {key: state.control(key, rows).read(str(told[key])) for key in KEYS}
-    except (KeyError, TypeError, ValueError):
-        return
-    st.session_state[HEARD] = told
-    if sequence > st.session_state.get(SEQUENCE, 0):
-        st.session_state.update({**found, SEQUENCE: sequence})
-
-
-@st.fragment
-def stage(setup: Setup, rows: tuple[Control, ...]) -> None:
-    told = st.session_state.pop(HEARD, {})
-    if not told.get("moving"):
-        state.follow(rows)  # not while the hand moves: every step would be a page in the browser's history
-    try:
-        draw(setup, {c.key: state.value(c) for c in rows}, told)
-    except Unusable as error:
-        st.warning(text.plainly(error), icon=":material/info:")
+    picture.heard("line", told, lambda: picture.values(told, controls(state.current()), KEYS))
 
 
 def draw(setup: Setup, chosen: dict, told: dict) -> None:
@@ -84,7 +56,7 @@ def draw(setup: Setup, chosen: dict, told: dict) -> None:
     shown = {key: chosen[key] for key in KEYS} | {"bare": state.is_presenting()}
     component("line")(
         key="line",
-        data=line_block.packed(snapshot, twin, found, shown, told | {"seq": st.session_state.get(SEQUENCE, 0)}),
+        data=line_block.packed(snapshot, twin, found, shown, told | {"seq": picture.sequence("line")}),
         on_moved_change=heard,
         height="content",
     )
@@ -93,15 +65,7 @@ def draw(setup: Setup, chosen: dict, told: dict) -> None:
 
 
 def details(snapshot: trained.Snapshot, found: line.Ladder, chosen: dict) -> None:
-    st.segmented_control(
-        "Below the picture",
-        [*BELOW],
-        key="line_below",
-        format_func=BELOW.__getitem__,
-        label_visibility="collapsed",
-        required=True,
-        persist_state="session",
-    )
+    picture.below("line_below", BELOW)
     match chosen["line_below"]:
         case "borders":
             show_borders(found.at(line.rung_of(found.rungs, chosen["g"])))
@@ -114,19 +78,11 @@ def details(snapshot: trained.Snapshot, found: line.Ladder, chosen: dict) -> Non
 
 def show_borders(found: line.Course) -> None:
     st.dataframe(line.table(found), hide_index=True, height=330, key="line_table")
-    st.download_button(
-        "CSV",
-        lambda: line.csv(found),
-        "kwta-line.csv",
-        "text/csv",
-        icon=":material/download:",
-        key="line_csv",
-        on_click="ignore",
-    )
+    picture.download("CSV", lambda: line.csv(found), "kwta-line.csv", "text/csv", "line_csv")
 
 
 setup = state.current()
 rows = controls(setup)
 fit(rows, setup)
 state.follow(rows)
-stage(setup, rows)
+picture.stage("line", rows, partial(draw, setup))

@@ -1,11 +1,12 @@
 """Who wins for an input: the winners of every hidden layer, and how they change with the input."""
 
+from functools import partial
+
 import streamlit as st
 
-from app import state, text
+from app import picture, state, text
 from app.components import component, report
 from app.compute import (
-    Unusable,
     data,
     inputs,
     networks,
@@ -18,7 +19,8 @@ from app.compute import (
 from app.state import Control, Setup, one_of, whole
 
 BELOW = {"about": "Explained", "distances": "Distances", "units": "Units", "python": "The same in Python"}
-HEARD, FITTED, SEQUENCE, RESTED = "_patterns_heard", "_patterns_fitted", "_patterns_seq", "_patterns_rested"
+KEYS = ("x", "x2", "compare", "norm", "radius", "delta", "layer", "weights", "phi")
+FITTED, RESTED = "_patterns_fitted", "_patterns_rested"
 
 
 def controls(setup: Setup) -> tuple[Control, ...]:
@@ -47,33 +49,21 @@ def fit(rows: tuple[Control, ...], setup: Setup) -> None:
         return
     st.session_state[FITTED] = now
     for c in rows:
-        if c.key in st.session_state and not is_readable(c, str(st.session_state[c.key])):
+        if c.key in st.session_state and not picture.is_readable(c):
             st.session_state[c.key] = c.default
 
 
-def is_readable(c: Control, raw: str) -> bool:
-    try:
-        c.read(raw)
-    except ValueError:
-        return False
-    return True
-
-
 def heard() -> None:
-    """Take over what the hand did in the picture; a report that makes no sense is dropped."""
+    """Take over what the hand did in the picture."""
     told = report("patterns", "moved") or {}
-    st.session_state[HEARD] = told
-    if told.get("poll"):
-        return
+    picture.heard("patterns", told, lambda: found_in(told))
+
+
+def found_in(told: dict) -> dict:
+    """What a report says of the controls; ValueError, KeyError or TypeError if that makes no sense."""
     setup = state.current()
-    try:
-        rows = controls(setup)
-        named = {key: pattern_name(setup, told[key]) for key in ("x", "x2")}
-        keys = ("compare", "norm", "radius", "delta", "layer", "weights", "phi")
-        found = {key: state.control(key, rows).read(str((told | named)[key])) for key in ("x", "x2", *keys)}
-        st.session_state.update({**found, SEQUENCE: int(told["seq"])})
-    except (KeyError, TypeError, ValueError):
-        return
+    named = {key: pattern_name(setup, told[key]) for key in ("x", "x2")}
+    return picture.values(told | named, controls(setup), KEYS)
 
 
 def pattern_name(setup: Setup, told) -> str:
@@ -81,23 +71,12 @@ def pattern_name(setup: Setup, told) -> str:
     return inputs.drawing(data.data(setup.data), told["pixels"]) if isinstance(told, dict) else str(told)
 
 
-@st.fragment
-def stage(setup: Setup, rows: tuple[Control, ...]) -> None:
-    told = st.session_state.pop(HEARD, {})
-    if not told.get("moving"):
-        state.follow(rows)  # not while the hand moves: every step would be a page in the browser's history
-    try:
-        draw(setup, {c.key: state.value(c) for c in rows}, told)
-    except Unusable as error:
-        st.warning(text.plainly(text.sentence(error)), icon=":material/info:")
-
-
 def draw(setup: Setup, chosen: dict, told: dict) -> None:
     snapshot = trained.snapshot(trained.which(setup, chosen["weights"], chosen["phi"]))
     question = patterns.Question(*(chosen[key] for key in ("x", "x2", "compare", "norm", "radius", "delta")))
     found = patterns.answer(snapshot, question)
     shown = chosen | {"bare": state.is_presenting()}
-    seq, gallery = st.session_state.get(SEQUENCE, 0), str(told.get("gallery", ""))
+    seq, gallery = picture.sequence("patterns"), str(told.get("gallery", ""))
     component("patterns")(
         key="patterns",
         data=pattern_block.packed(snapshot, found, shown, seq, gallery),
@@ -111,15 +90,7 @@ def draw(setup: Setup, chosen: dict, told: dict) -> None:
 
 
 def details(snapshot: trained.Snapshot, found: patterns.Answer, chosen: dict) -> None:
-    st.segmented_control(
-        "Below the picture",
-        [*BELOW],
-        key="below",
-        format_func=BELOW.__getitem__,
-        label_visibility="collapsed",
-        required=True,
-        persist_state="session",
-    )
+    picture.below("below", BELOW)
     match chosen["below"]:
         case "distances":
             show_distances(snapshot, chosen)
@@ -137,15 +108,7 @@ def show_distances(snapshot: trained.Snapshot, chosen: dict) -> None:
             f"The distances are drawn once the training is through ({snapshot.progress}).", icon=":material/hourglass:"
         )
         return
-    st.segmented_control(
-        "Distance",
-        [*pattern_distances.MEASURES],
-        key="measure",
-        format_func=pattern_distances.MEASURES.__getitem__,
-        label_visibility="collapsed",
-        required=True,
-        persist_state="session",
-    )
+    picture.choice("Distance", "measure", pattern_distances.MEASURES)
     rested = st.session_state[RESTED]  # a figure of 3,000 pairs does not follow the hand
     query = pattern_distances.Query(snapshot.which, chosen["measure"], rested.radius, rested.norm, rested.seed)
     found = pattern_distances.histograms(query)
@@ -161,19 +124,11 @@ def show_distances(snapshot: trained.Snapshot, chosen: dict) -> None:
 
 def show_units(found: patterns.Answer, layer: int) -> None:
     st.dataframe(patterns.table(found, layer), hide_index=True, height=330, key="patterns_table")
-    st.download_button(
-        "CSV of all layers",
-        lambda: patterns.csv(found),
-        "kwta-patterns.csv",
-        "text/csv",
-        icon=":material/download:",
-        key="patterns_csv",
-        on_click="ignore",
-    )
+    picture.download("CSV of all layers", lambda: patterns.csv(found), "kwta-patterns.csv", "text/csv", "patterns_csv")
 
 
 setup = state.current()
 rows = controls(setup)
 fit(rows, setup)
 state.follow(rows)
-stage(setup, rows)
+picture.stage("patterns", rows, partial(draw, setup))

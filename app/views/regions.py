@@ -1,16 +1,18 @@
 """The exact linear regions of the network on a plane, with γ under the hand."""
 
+from functools import partial
+
 import streamlit as st
 
-from app import state, text
+from app import picture, state, text
 from app.components import component, report
-from app.compute import Unusable, data, networks, planes, region_answer, region_table, regions
+from app.compute import data, networks, planes, region_answer, region_table, regions
 from app.state import Control, Setup, one_of, whole
 
 BELOW = {"about": "Explained", "table": "Table", "python": "The same in Python"}
 BESIDE = ("relu", "gamma", "alone")
 COLOURS = ("identity", "layer", "class", "gradient", "value")
-HEARD, FITTED = "_regions_heard", "_regions_fitted"
+FITTED = "_regions_fitted"
 
 
 def controls(setup: Setup) -> tuple[Control, ...]:
@@ -31,7 +33,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
         Control("clip", "Cut to", "free", "", one_of("what the plane is cut to", [*planes.CLIPS]), False),
         Control("window", "Part of the plane", "", "", planes.read_window, False),
         Control("points", "Points", 0, "", whole("whether points are shown", 0, 1), False),
-        Control("below", "Below the picture", "about", "", one_of("what is below", [*BELOW]), False),
+        Control("regions_below", "Below the picture", "about", "", one_of("what is below", [*BELOW]), False),
     )
 
 
@@ -51,25 +53,15 @@ def fit(rows: tuple[Control, ...], setup: Setup) -> None:
 
 
 def heard() -> None:
-    """Take over what the hand did in the picture; a report that makes no sense is dropped."""
+    """Take over what the hand did in the picture."""
     told = report("regions", "told") or {}
-    st.session_state[HEARD] = told
-    try:
-        rows = controls(state.current())
-        st.session_state.update({c.key: c.read(str(told["state"][c.key])) for c in rows if c.key in told["state"]})
-    except (KeyError, TypeError, ValueError):
-        return
+    picture.heard("regions", told, lambda: found_in(told.get("state", {})))
 
 
-@st.fragment
-def stage(setup: Setup, rows: tuple[Control, ...]) -> None:
-    told = st.session_state.pop(HEARD, {})
-    if not told.get("moving"):
-        state.follow(rows)  # not while the hand moves: every step would be a page in the browser's history
-    try:
-        draw(setup, {c.key: state.value(c) for c in rows}, told)
-    except Unusable as error:
-        st.warning(text.plainly(error), icon=":material/info:")
+def found_in(said: dict) -> dict:
+    """What a report says of the controls; ValueError if that makes no sense."""
+    rows = controls(state.current())
+    return picture.values(said, rows, [c.key for c in rows if c.key in said])
 
 
 def draw(setup: Setup, chosen: dict, told: dict) -> None:
@@ -78,6 +70,7 @@ def draw(setup: Setup, chosen: dict, told: dict) -> None:
     asked, kwta, relu = regions.question(setup, chosen["start"], choice)
     ladder = regions.ladder(asked, kwta, relu)
     rung = chosen["rung"] or regions.start(ladder.rungs, setup.gamma, ladder.sizes)
+    told = told | {"seq": picture.sequence("regions")}
     shown = chosen | {"rung": rung, "bare": state.is_presenting(), "usual": chosen["rung"] == 0}
     component("regions")(
         key="regions",
@@ -86,19 +79,11 @@ def draw(setup: Setup, chosen: dict, told: dict) -> None:
         height="content",
     )
     with st.container(key="words_regions"):
-        details(asked, ladder, rung, chosen["below"])
+        details(asked, ladder, rung, chosen["regions_below"])
 
 
 def details(asked: regions.Question, ladder: regions.Ladder, rung: int, below: str) -> None:
-    st.segmented_control(
-        "Below the picture",
-        [*BELOW],
-        key="below",
-        format_func=BELOW.__getitem__,
-        label_visibility="collapsed",
-        required=True,
-        persist_state="session",
-    )
+    picture.below("regions_below", BELOW)
     match below:
         case "table":
             show_table(asked, ladder, rung)
@@ -116,19 +101,13 @@ def show_table(asked: regions.Question, ladder: regions.Ladder, rung: int) -> No
         ("CSV", region_table.csv, "text/csv"),
         ("JSON", region_table.as_json, "application/json"),
     ):
-        st.download_button(
-            f"{label} of all regions",
-            lambda make=make: make(found),
-            f"kwta-regions.{label.lower()}",
-            kind,
-            icon=":material/download:",
-            key=f"regions_{label.lower()}",
-            on_click="ignore",
-        )
+        ending = label.lower()
+        file, key = f"kwta-regions.{ending}", f"regions_{ending}"
+        picture.download(f"{label} of all regions", lambda make=make: make(found), file, kind, key)
 
 
 setup = state.current()
 rows = controls(setup)
 fit(rows, setup)
 state.follow(rows)
-stage(setup, rows)
+picture.stage("regions", rows, partial(draw, setup))

@@ -127,7 +127,7 @@ def test_the_training_is_watched_and_then_every_rung_arrives(visit):
 
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_the_picture_can_be_kept(visit, kind, tmp_path):
-    page = visit("line", **WHOLE, logit="all")
+    page = visit("line", **WHOLE, output="all")
     box(page)
     with page.expect_download() as download:
         page.locator(f".{kind}").click()
