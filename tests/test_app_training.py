@@ -1,5 +1,6 @@
 """Training runs behind the Train view: made lazily, shared, cancelled, and packed without loss."""
 
+import gc
 import gzip
 import json
 import time
@@ -8,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from app.compute import packing, recipes
+from app.compute import packing, recipes, training
 from app.compute.frames import FAINTEST, Framer, grid, samples
 from app.compute.runs import FRAMES, Recipe, Run, end_all, frame_steps
 from app.state import Setup
 from kwta.datasets import Digits, Points, load
-from kwta.networks import CNN, MLP, activations, build
+from kwta.networks import CNN, MLP, activations, build, from_bytes
 from kwta.patterns import patterns
 from kwta.training import ANNEALED, Annealing, Epoch, Step, Training, train
 
@@ -26,6 +27,13 @@ def moons():
 @pytest.fixture(scope="module")
 def digits():
     return load(Digits())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_run_outlives_the_tests():
+    yield
+    training.run.clear()  # cancels them
+    end_all()
 
 
 def recipe(gamma=0.25, **training):
@@ -194,6 +202,106 @@ def test_a_block_holds_the_frames_and_the_setting_to_the_byte(moons):
     later, _ = unpacked(packing.packed(sides, "name", len(sides[0].frames) - 1, moons))
     assert "setting" not in later
     assert [side["done"] for side in later["sides"]] == [True, True]
+
+
+# Who watches which run.
+
+
+def pair(seed: int, left: float = 0.5, right: float | None = None) -> recipes.Pair:
+    """Two small recipes that no other test asks for."""
+    schedule = Training(epochs=50, seed=seed)
+    one, two = (Recipe("moons", MLP((2, 8, 2), gamma), seed, schedule, "cpu") for gamma in (left, right))
+    return recipes.Pair(one, two)
+
+
+def started(viewer: training.Viewer, pair: recipes.Pair) -> list[Run]:
+    viewer.chunk(pair, 0)
+    runs = [viewer.watch(pair.left), viewer.watch(pair.right)]
+    for run in runs:
+        run.wait(5, 10)
+    return runs
+
+
+def test_a_session_that_moves_on_lets_go_of_its_former_runs():
+    viewer = training.Viewer()
+    before = started(viewer, pair(101, 0.5))
+    after = started(viewer, pair(101, 0.25))
+    assert before[0].cancelled
+    assert before[1] is after[1]
+    assert not any(run.cancelled for run in after)
+    elsewhere = started(viewer, pair(102))
+    assert all(run.cancelled for run in after)
+    assert not any(run.cancelled for run in elsewhere)
+
+
+def test_a_run_goes_on_while_another_session_watches_it():
+    first, second = training.Viewer(), training.Viewer()
+    runs = started(first, pair(103))
+    assert started(second, pair(103)) == runs
+    first.cancel(pair(103))
+    assert first.cancelled
+    assert not any(run.cancelled for run in runs)
+    started(second, pair(104))
+    assert all(run.cancelled for run in runs)
+
+
+def test_a_session_that_has_ended_watches_nothing():
+    first, second = training.Viewer(), training.Viewer()
+    runs = started(first, pair(105))
+    started(second, pair(105))
+    del second
+    gc.collect()
+    first.cancel(pair(105))
+    assert all(run.cancelled for run in runs)
+
+
+def test_a_cancelled_pair_keeps_its_pictures_and_its_network_until_it_is_trained_again():
+    viewer, other = training.Viewer(), training.Viewer()
+    wanted = pair(106)
+    runs = started(viewer, wanted)
+    started(other, wanted)
+    viewer.cancel(wanted)
+    viewer.cancel(wanted)
+    assert viewer.cancelled is not None
+    n = viewer.cancelled.states[0].frames
+    other.chunk(wanted, n + 10)
+    runs[0].wait(n + 8, 10)
+    header, _ = unpacked(viewer.chunk(wanted, 0))
+    assert header["cancelled"]
+    assert "setting" in header
+    header, _ = unpacked(viewer.chunk(wanted, n - 1))
+    assert len(header["sides"][0]["frames"]) == 1
+    assert [side["done"] for side in header["sides"]] == [True, True]
+    kept = from_bytes(viewer.checkpoint(wanted.left)).state_dict()
+    state = viewer.cancelled.states[0].weights
+    assert all(torch.equal(kept[name], value) for name, value in state.items())
+    assert not torch.equal(kept["output.weight"], runs[0].state().weights["output.weight"])
+    viewer.again()
+    header, _ = unpacked(viewer.chunk(wanted, 0))
+    assert not header["cancelled"]
+    assert [side["done"] for side in header["sides"]] == [False, False]
+
+
+def test_training_again_after_a_cancel_takes_the_same_course():
+    viewer = training.Viewer()
+    wanted = pair(107)
+    before = started(viewer, wanted)
+    viewer.cancel(wanted)
+    viewer.again()
+    after = started(viewer, wanted)
+    assert not {*map(id, before)} & {*map(id, after)}
+    for a, b in zip(before, after, strict=True):
+        assert all(np.array_equal(x.picture, y.picture) for x, y in zip(a.frames[:5], b.frames[:5], strict=True))
+
+
+def test_runs_that_have_ended_stay_at_hand_and_cannot_be_cancelled():
+    viewer = training.Viewer()
+    short = recipes.Pair(recipe(0.25, epochs=1), recipe(None, epochs=1))
+    runs = [finished(viewer.watch(one)) for one in (short.left, short.right)]
+    viewer.cancel(short)
+    assert viewer.cancelled is None
+    started(viewer, pair(108))
+    assert [training.run(short.left), training.run(short.right)] == runs
 
 
 def test_a_run_that_diverged_does_not_hold_the_other_back(moons):

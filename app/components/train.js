@@ -7,6 +7,7 @@ const NEGATIVE = [0, 114, 178], POSITIVE = [213, 94, 0];
 const PLAY = "M3 2l11 6-11 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
 const SECONDS_PER_EXAMPLE = 1.4;
 const RETRY_MS = 4000; // an answer that does not come in this time has been lost
+const STOP = "M3 3h10v10H3z", AGAIN = "M8 2a6 6 0 1 0 6 6h-2a4 4 0 1 1-4-4v3l5-4-5-4z";
 const STRIP = 16; // height of the row of units of a layer, in pixels
 
 const percent = (x) => (x === null || x === undefined ? "–" : fixed(100 * x, 1) + " %");
@@ -36,7 +37,9 @@ class Player {
     this.box = find(".train");
     this.scrub = find(".scrub");
     this.playButton = find(".play");
+    this.cancelButton = find(".cancel");
     this.readout = find(".readout");
+    this.note = find(".note");
     this.live = find(".spoken");
     this.details = find(".numbers");
     this.table = find(".numbers table");
@@ -45,11 +48,15 @@ class Player {
     this.position = this.spoken = this.exampleTime = 0;
     this.sought = null; // where the user wants to be, while the frames up to there are being made
     this.asked = -1; // the number of frames from which more have been asked for
+    this.ends = [];
+    this.wish = ""; // "cancel" or "again" until it is answered
+    this.cancelled = false;
     this.playing = false;
     this.speed = Number(find(".speed").value);
     this.still = reducedMotion();
     find(".rewind").onclick = () => this.go(0, true);
     find(".step").onclick = () => this.go(Math.floor(this.position) + 1);
+    this.cancelButton.onclick = () => this.wishFor(this.cancelled ? "again" : "cancel");
     this.playButton.onclick = () => this.toggle();
     this.scrub.oninput = () => this.go(this.frameAt(Number(this.scrub.value)));
     find(".speed").onchange = (event) => (this.speed = Number(event.target.value));
@@ -83,11 +90,13 @@ class Player {
   async receive(bytes) {
     const { header, body } = await unpacked(bytes);
     const reader = new Reader(body);
-    if (header.key !== this.key) {
+    const isAnswer = this.isAnswer(header);
+    if (header.key !== this.key || (this.wish === "again" && isAnswer)) {
       if (header.start !== 0) { this.request(0); return; }
       this.key = header.key; this.sides = header.sides.map(() => []); this.ends = []; this.setting = null;
-      this.position = 0; this.asked = -1; this.playing = !this.still; this.pinned = this.sought = null;
+      this.position = 0; this.asked = -1; this.playing = !this.still; this.pinned = this.sought = null; this.wish = "";
     }
+    this.cancelled = header.cancelled;
     if (header.setting) this.setting = header.setting;
     if (!this.setting) return;
     const { picture, lit, classes, labels } = this.setting;
@@ -103,9 +112,19 @@ class Player {
     if (header.setting) this.readSetting(reader);
     this.asked = -1;
     this.scrub.max = String(Math.max(...this.ends.map((end) => end.total_steps)));
-    if (this.sought !== null) this.go(this.sought);
+    if (this.wish && !isAnswer) this.request(this.wish === "again" ? 0 : this.length);
+    else if (this.cancelled && !this.done) this.request(this.length);
+    else if (this.wish) { this.wish = ""; this.go(this.length - 1); }
+    else if (this.sought !== null) this.go(this.sought);
+    this.describeCancel();
     this.draw();
     if (this.details.open) this.fillTable();
+  }
+
+  // Whether a block answers what was wished for; one that was asked for before may come first.
+  isAnswer(header) {
+    if (this.wish === "again") return !header.cancelled && header.start === 0;
+    return header.cancelled || header.sides.every((side) => side.done);
   }
 
   readSetting(reader) {
@@ -120,7 +139,22 @@ class Player {
   get ready() { return Boolean(this.setting) && this.sides.every((side) => side.length > 0); }
   get done() { return this.ends.length === 2 && this.ends.every((end) => end.done); }
 
-  request(have) { if (this.asked !== have || performance.now() - this.askedAt > RETRY_MS) { this.asked = have; this.askedAt = performance.now(); this.send("more", { have, key: this.key, nonce: Math.random() }); } }
+  request(have) {
+    if (this.asked === have && performance.now() - this.askedAt < RETRY_MS) return;
+    this.asked = have;
+    this.askedAt = performance.now();
+    this.send("more", { have, key: this.key, wish: this.wish, nonce: Math.random() });
+  }
+
+  // "cancel" ends the training where it is and goes to its last picture; "again" starts it anew.
+  wishFor(wish) {
+    this.wish = wish;
+    this.playing = false;
+    this.sought = null;
+    this.asked = -1;
+    this.request(wish === "again" ? 0 : this.length);
+    this.draw();
+  }
 
   toggle() {
     if (!this.playing && this.done && this.position >= this.length - 1) this.position = 0;
@@ -139,6 +173,7 @@ class Player {
 
   tick(passed) {
     if (!this.setting || document.hidden) return; // nothing to play, or nobody looks
+    if (this.wish) { this.request(this.wish === "again" ? 0 : this.length); return; }
     const before = [Math.floor(this.position), this.example];
     if (this.playing) {
       this.position = Math.min(this.position + passed * this.speed, Math.max(this.length - 1, 0));
@@ -161,6 +196,22 @@ class Player {
   draw() {
     if (this.ready) this.surface.redraw();
     else this.sayFailure();
+  }
+
+  describeCancel() {
+    const button = this.cancelButton;
+    button.disabled = this.done && !this.cancelled;
+    button.classList.toggle("cancelled", this.cancelled);
+    button.querySelector("span").textContent = this.cancelled ? "Train again" : "Cancel";
+    button.querySelector("path").setAttribute("d", this.cancelled ? AGAIN : STOP);
+    button.title = this.cancelled ? "Train again, from the same initialisation" : "Cancel: the training ends here, what was learnt stays";
+    this.note.hidden = !this.cancelled;
+    this.box.dataset.cancelled = String(this.cancelled);
+    if (!this.cancelled) return;
+    const step = Math.max(0, ...this.sides.map((side) => side[side.length - 1]?.step ?? 0));
+    const said = this.length ? `Cancelled at epoch ${this.epochOf(step)} of ${this.epochsTotal()}; the picture keeps what was learnt.` : "Cancelled before there was a picture.";
+    this.note.textContent = `${said} “Train again” starts from the same initialisation.`;
+    this.live.textContent = this.note.textContent;
   }
 
   // A run that fails before its first picture, for want of its device say, still says why.
@@ -381,7 +432,8 @@ class Player {
     g.stroke();
   }
 
-  epoch() { return fixed(Math.min(this.latest.step / this.ends[0].per_epoch, this.epochsTotal()), 1); }
+  epochOf(step) { return fixed(Math.min(step / this.ends[0].per_epoch, this.epochsTotal()), 1); }
+  epoch() { return this.epochOf(this.latest.step); }
   epochsTotal() { return Math.round(this.ends[0].total_steps / this.ends[0].per_epoch); }
 
   lastEpoch(i) { return this.sides[i].slice(0, Math.floor(this.position) + 1).flatMap((f) => f.epochs).pop(); }

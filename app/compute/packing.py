@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -20,26 +21,37 @@ CHUNK = 12
 PATIENCE = 0.4
 
 
-def packed(sides: list[Run], name: str, have: int, data: Data) -> bytes:
+def packed(sides: list[Run], name: str, have: int, data: Data, upto: Sequence[int] | None = None) -> bytes:
     """The frames of two runs from `have` on, at most CHUNK, as far as both have them, in one block.
 
-    Asks the runs for them and waits a moment. The block is gzip of: the header's length (uint32, little endian), the
-    header as JSON, then the arrays that it describes, one after another. `name` tells which runs they are.
+    Asks the runs for them and waits a moment; not so where they were cancelled, with `upto` frames each. The block is
+    gzip of: the header's length (uint32, little endian), the header as JSON, then the arrays that it describes, one
+    after another. `name` tells which runs they are.
     """
+    end = have + CHUNK
+    if upto is None:
+        _ask(sides, have)
+        # In step while both learn; a run that has ended, by diverging say, does not hold the other one back.
+        end = min([end, *(len(side.frames) for side in sides if not side.done)])
+    lasts = upto or [len(side.frames) for side in sides]
+    arrays: list[np.ndarray] = []
+    described = [_side(side, have, min(end, last), arrays) for side, last in zip(sides, lasts, strict=True)]
+    # Two answers are never alike: the browser hears of an answer only if it differs from the one before.
+    header: dict[str, Any] = {"key": name, "start": have, "sides": described, "moment": time.monotonic_ns()}
+    header["cancelled"] = upto is not None
+    if upto is not None:
+        for side, last in zip(described, upto, strict=True):
+            side["done"] = end >= last
+    if have == 0:
+        header["setting"] = _setting(sides, data, arrays)
+    return _block(header, arrays)
+
+
+def _ask(sides: list[Run], have: int) -> None:
     for side in sides:
         side.want(have + CHUNK)
     for side in sides:
         side.wait(have + 1, PATIENCE)
-    # In step while both learn; a run that has ended, by diverging say, does not hold the other one back.
-    learning = [len(side.frames) for side in sides if not side.done]
-    end = min([have + CHUNK, *learning])
-    arrays: list[np.ndarray] = []
-    described = [_side(side, have, min(end, len(side.frames)), arrays) for side in sides]
-    # Two answers are never alike: the browser hears of an answer only if it differs from the one before.
-    header: dict[str, Any] = {"key": name, "start": have, "sides": described, "moment": time.monotonic_ns()}
-    if have == 0:
-        header["setting"] = _setting(sides, data, arrays)
-    return _block(header, arrays)
 
 
 def _side(side: Run, start: int, end: int, arrays: list[np.ndarray]) -> dict[str, Any]:

@@ -103,6 +103,10 @@ class Run:
         """Whether there will be no further frame."""
         return self.is_ended or self.cancelled
 
+    def is_going(self) -> bool:
+        """Whether nobody has ended it from outside: what it was asked for comes, or is here already."""
+        return not self.cancelled or self.is_ended
+
     def want(self, frames: int) -> None:
         """Let the run go on until it has so many frames; it never goes back."""
         with self._changed:

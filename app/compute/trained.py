@@ -83,7 +83,7 @@ def snapshot(which: Which) -> Snapshot:
     """
     if not which.is_trained:
         return Snapshot(which, _at(which.recipe, -1), -1, 0.0, 0, True)
-    run = training.run(which.recipe)
+    run = training.viewer().watch(which.recipe)
     run.want(len(run.frames) + AHEAD)
     if not run.frames:
         run.wait(1, PATIENCE)

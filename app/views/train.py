@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import state, text
+from app import picture, state, text
 from app.components import component, report
 from app.compute import Unusable, data, networks, recipes, training
 from app.compute.recipes import OPTIMISERS, RELU
@@ -61,18 +61,23 @@ def value(key: str):
 
 
 def wanted() -> None:
-    """The page asks for the frames from `have` on."""
+    """The page asks for the frames from `have` on, or to cancel the training, or to train again."""
     st.session_state["_train_more"] = report("train_stage", "more")
 
 
 @st.fragment
 def stage(pair: recipes.Pair) -> None:
     more = st.session_state.pop("_train_more", None) or {}
-    have = recipes.read_have(more.get("have")) if more.get("key") == recipes.key(pair) else 0
+    is_ours = more.get("key") == recipes.key(pair)
+    viewer = training.viewer()
     try:
-        block = training.chunk(pair, have)
+        if is_ours and more.get("wish") == "cancel":
+            viewer.cancel(pair)
+        elif is_ours and more.get("wish") == "again":
+            viewer.again()
+        block = viewer.chunk(pair, recipes.read_have(more.get("have")) if is_ours else 0)
     except Unusable as error:
-        st.warning(text.plainly(str(error)), icon=":material/info:")
+        picture.refused(error)
         return
     component("train")(key="train_stage", data=block, on_more_change=wanted, height="content")
 
@@ -86,18 +91,19 @@ def about(setup: state.Setup) -> str:
 
 setup = state.current()
 state.follow(CONTROLS)
-picture = st.container()
+stands_above = st.container()
 with st.container(key="words_train_controls"):
     controls(setup)
 schedule = recipes.schedule(*(value(key) for key in ("epochs", "batch", "optimiser", "rate", "clipping")))
 pair = recipes.pair(setup, networks.spec(setup), value("against"), value("anneal"), schedule)
-with picture:
+viewer = training.viewer()
+with stands_above:
     stage(pair)
 with st.container(key="words_train"):
     st.markdown(text.load(about(setup)))
     st.download_button(
         "Download the k-WTA network",
-        data=lambda: training.checkpoint(pair.left),
+        data=lambda: viewer.checkpoint(pair.left),
         file_name=training.file_name(pair.left),
         mime="application/octet-stream",
         icon=":material/download:",

@@ -75,6 +75,67 @@ def test_rewinding_keeps_the_seed_and_a_step_is_one_picture(visit):
     assert box.locator(".readout").inner_text() == final
 
 
+def test_a_training_is_cancelled_where_it_is_and_trained_again_from_the_same_start(moving):
+    page = moving(epochs=200)
+    box = stage(page)
+    start = picture_at_the_start(box)
+    box.locator(".play").click()
+    expect(box).to_have_attribute("data-position", re.compile(r"\d\d"), timeout=30_000)
+    box.locator(".cancel").focus()
+    page.keyboard.press("Enter")
+    expect(box).to_have_attribute("data-cancelled", "true", timeout=15_000)
+    expect(box).to_have_attribute("data-done", "true")
+    said = re.fullmatch(
+        r"Cancelled at epoch ([\d.]+) of 200; the picture keeps what was learnt\. "
+        r"“Train again” starts from the same initialisation\.",
+        box.locator(".note").inner_text(),
+    )
+    assert said
+    assert 0 < float(said[1]) < 200
+    expect(box.locator(".readout")).to_contain_text(f"Epoch {said[1]} of 200")
+    length = int(box.get_attribute("data-length") or 0)
+    assert position(box) == length - 1
+    page.locator(".st-key-train_more button").click()  # the page runs again, and does not train
+    settle(page)
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(1500)
+    assert int(box.get_attribute("data-length") or 0) == length
+    box.locator(".rewind").click()
+    expect(box).to_have_attribute("data-position", "0")
+    expect(box.locator(".cancel")).to_have_text("Train again")
+    box.locator(".cancel").click()
+    expect(box).to_have_attribute("data-cancelled", "false", timeout=15_000)
+    expect(box.locator(".note")).to_be_hidden()
+    assert picture_at_the_start(box) == start
+    box.locator(".play").click()
+    expect(box).to_have_attribute("data-position", re.compile(r"\d\d"), timeout=30_000)
+
+
+def picture_at_the_start(box: Locator) -> str:
+    """What is said of both networks before the first step; the training pauses there."""
+    expect(box).to_have_attribute("data-playing", "true", timeout=15_000)
+    box.locator(".play").click()
+    box.locator(".rewind").click()
+    expect(box).to_have_attribute("data-position", "0")
+    return box.locator(".readout").inner_text()
+
+
+def test_one_viewer_cancels_and_another_goes_on(visit, browser, app):
+    link = {"data": "moons", "epochs": 150, "seed": 4321}
+    page = visit(**link)
+    box = stage(page)
+    with watched(browser, app) as other:
+        other.page.goto("/?data=moons&epochs=150&seed=4321")
+        beside = stage(other.page)
+        box.locator(".cancel").click()
+        expect(box).to_have_attribute("data-cancelled", "true", timeout=15_000)
+        before = int(beside.get_attribute("data-length") or 0)
+        beside.locator(".speed").select_option("120")
+        beside.locator(".play").click()
+        expect(beside).not_to_have_attribute("data-length", str(before), timeout=15_000)
+        expect(beside).to_have_attribute("data-cancelled", "false")
+
+
 def test_who_asks_for_stillness_gets_the_start_and_plays_by_hand(visit):
     page = visit(data="moons", epochs=5)
     box = stage(page)
