@@ -1,0 +1,60 @@
+"""The attack that broke k-WTA: smoothed gradients from forward passes, more of them the longer an image resists.
+
+Source: Tramèr, Carlini, Brendel, Madry, "On Adaptive Attacks to Adversarial Example Defenses", 2020, section 5, and its
+public code: margin loss, antithetic Gaussian differences with σ = 8/255, N = 100 forward passes for each gradient
+during 20 steps, 1,000 during 20, 20,000 during 60, sign steps of 0.01, ε = 0.031, only images that still resist.
+One thing differs: here every place of the climb lies in the data box, there the box is applied to what is evaluated.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kwta.attacks.estimators import Schedule, Smoothed
+from kwta.attacks.gradient import Pgd
+
+EPS = 0.031  # the radius that the original's numbers are made for
+SIGMA = 8 / 255
+STEP = 0.01
+SCHEDULE: Schedule = ((20, 100), (20, 1_000), (60, 20_000))
+QUICK: Schedule = ((20, 100), (20, 400), (20, 2_000))  # a thirtieth of its forward passes, for a look
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """Gradient-free in the sense that matters: climb the margin averaged over a Gaussian of standard deviation σ.
+
+    sigma and step are absolute, in the units of the input; schedule has pairs (steps, forward passes for each gradient)
+    and so tells the number of steps too. The place with the largest margin is kept.
+    """
+
+    sigma: float = SIGMA
+    step: float = STEP
+    schedule: Schedule = SCHEDULE
+    kind: Literal["adaptive"] = "adaptive"
+
+    def __post_init__(self) -> None:
+        _ = self.climb  # refuses what it cannot be made of
+
+    @classmethod
+    def scaled(cls, eps: float, schedule: Schedule = SCHEDULE) -> "Adaptive":
+        """σ and step in the original's proportion to another ε: 1.01 ε and 0.32 ε. For inputs in L∞ balls."""
+        if not eps > 0:
+            raise ValueError(f"eps must be positive to scale the attack to it, got {eps}")
+        return cls(SIGMA * eps / EPS, STEP * eps / EPS, schedule)
+
+    @property
+    def name(self) -> str:
+        return "adaptive"
+
+    @property
+    def climb(self) -> Pgd:
+        """The same attack as arguments of the one loop."""
+        return Pgd(
+            step=self.step,
+            steps=sum(steps for steps, _ in self.schedule),
+            start="clean",
+            loss="margin",
+            gradient=Smoothed(self.sigma, self.schedule),
+            keep="best",
+            until_success=True,
+        )

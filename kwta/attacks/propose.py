@@ -1,0 +1,33 @@
+"""One door to all attacks: from a spec to what it proposes."""
+
+from jaxtyping import Float, Int64
+from torch import Generator, Tensor, nn
+
+from kwta.attacks.adaptive import Adaptive
+from kwta.attacks.gradient import Pgd, pgd
+from kwta.attacks.proposal import Proposal
+from kwta.threats import Threat
+
+Attack = Pgd | Adaptive
+
+
+def propose(
+    spec: Attack,
+    net: nn.Module,
+    x: Float[Tensor, "batch *shape"],
+    labels: Int64[Tensor, "batch"],
+    threat: Threat,
+    generator: Generator,
+) -> Proposal:
+    """Inputs within the threat that `spec` thinks the network gets wrong; a judge elsewhere decides whether it does.
+
+    net: in any mode; attacks run it in evaluation mode and leave mode and parameters as they find them. x and labels
+    lie on its device. Random numbers come from the generator alone, drawn on the generator's device.
+
+    Raises ValueError where x leaves the data box or is not finite.
+    """
+    match spec:
+        case Pgd():
+            return pgd(spec, net, x, labels, threat, generator)
+        case Adaptive():
+            return pgd(spec.climb, net, x, labels, threat, generator)
