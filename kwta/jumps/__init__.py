@@ -7,6 +7,8 @@ v (e_j − e_i), and so does everything behind it. Sources: Xiao, Zhong, Zheng, 
 from kwta.jumps.line import Steps, along
 from kwta.jumps.plane import Borders, borders
 from kwta.jumps.sizes import QUANTILES, Norm, Summary, sizes, summary, weighted_quantiles
+from kwta.jumps.spread import deviations, spread
+from kwta.jumps.values import values
 
 __all__ = [
     "QUANTILES",
@@ -16,7 +18,10 @@ __all__ = [
     "Summary",
     "along",
     "borders",
+    "deviations",
     "sizes",
+    "spread",
     "summary",
+    "values",
     "weighted_quantiles",
 ]
