@@ -84,7 +84,7 @@ def _keys(
 ) -> Iterator[ndarray]:
     """The 64-bit number of the pattern at each point, batch by batch."""
     layers = [
-        (torch.from_numpy(layer.weight.T).to(device, dtype), torch.from_numpy(layer.bias).to(device, dtype), layer.k)
+        (torch.from_numpy(layer.weight.T).to(device, dtype), torch.from_numpy(layer.bias).to(device, dtype), layer)
         for layer in network.hidden
     ]
     entries = CPU_ENTRIES if device.type == "cpu" else GPU_ENTRIES
@@ -92,10 +92,12 @@ def _keys(
     for start in range(0, len(t), batch):
         z = torch.from_numpy(t[start : start + batch]).to(device, dtype)
         masks = []
-        for weight, bias, k in layers:
-            y = torch.addmm(bias, z, weight)
-            masks.append(pattern(y, k) if k else y > 0)
+        for weight, bias, layer in layers:
+            rows = torch.addmm(bias, z, weight)
+            y = rows[:, : layer.n].contiguous()
+            masks.append(pattern(y, layer.k) if layer.k else y > 0)
             z = torch.where(masks[-1], y, 0)
+            z = torch.cat([z, rows[:, layer.n :]], dim=1) if layer.passed else z
         if not masks:
             yield np.zeros(len(z), np.uint64)
         elif device.type == "cpu":

@@ -22,6 +22,7 @@ from kwta.regions.polygon_kernel import (
     MEMORY_FULL,
     MOST_SIDES,
     NEXT,
+    PASSED,
     R_FIRST,
     R_TOP,
     REFERENCE,
@@ -127,7 +128,9 @@ def start_sure(own, wide, M, y, W, B, PW, sure, n_sure):
     """Mark the sure winners in the path's pattern, and start the next layer's map with them."""
     target, words = shifted(M, 3 * wide * own[M_FIRST]), shifted(PW, own[WORD])
     start_map(target, wide, shifted(B, own[BIAS]), own[NEXT])
-    add_units(target, y, wide, sure, n_sure, 1.0, shifted(W, own[WEIGHT]), own[NEXT])
+    for i in range(own[PASSED]):
+        sure[n_sure + i] = own[N] + i
+    add_units(target, y, wide, sure, n_sure + own[PASSED], 1.0, shifted(W, own[WEIGHT]), own[NEXT])
     for w in range(own[WORDS]):
         words[w] = 0
     for w in range(n_sure):

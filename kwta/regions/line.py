@@ -114,7 +114,8 @@ def of_stages(network: Stages, line: Slice, max_pieces: int = MAX_PIECES) -> Pie
         raise ValueError(f"max_pieces must be at least 1, got {max_pieces}")
     sizes, n_outputs = network.sizes, len(network.bias)
     matrices = [*network.hidden, network]
-    ks, widths = np.array(network.winners, np.int64), np.array([*sizes, n_outputs], np.int64)
+    ks, units = np.array(network.winners, np.int64), np.array([*sizes, n_outputs], np.int64)
+    rows = np.array([len(part.bias) for part in matrices], np.int64)
     weights = np.concatenate([NOTHING, *(part.weight.T.ravel() for part in matrices[1:])])
     biases = np.concatenate([NOTHING, *(part.bias for part in matrices[1:])])
     constants, slopes = matrices[0].bias, np.ascontiguousarray(matrices[0].weight[:, 0])
@@ -124,7 +125,8 @@ def of_stages(network: Stages, line: Slice, max_pieces: int = MAX_PIECES) -> Pie
         places, levels = np.empty(room), np.empty(room)
         events, maps = np.empty((room, 4), np.int64), np.empty((room, 2, n_outputs))
         bits = np.empty((room, sum(map(_bytes, sizes))), np.uint8)
-        n, end = walk(ks, widths, weights, biases, constants, slopes, low, high, places, events, levels, maps, bits)
+        output = places, events, levels, maps, bits
+        n, end = walk(ks, units, rows, weights, biases, constants, slopes, low, high, *output)
         if end == high or room == max_pieces:
             break
         room = min(max_pieces, 4 * room)

@@ -31,8 +31,8 @@ UNITS, ORDER = range(2)
 # from the layers before; the swap found last, which is not yet made, and its difference of slopes.
 START, NEXT, END, SLACK, INHERITED, SWAP, STEEPNESS = range(7)
 # And whole numbers: units, winners (0 for ReLU), undecided units, those of that swap (−1: none), corrections since the
-# last product.
-N, K, N_UNDECIDED, LEAVING, ENTERING, CORRECTED = range(6)
+# last product; units and what goes on beside them.
+N, K, N_UNDECIDED, LEAVING, ENTERING, CORRECTED, ROWS = range(7)
 
 
 @njit(cache=True, nogil=True)
@@ -320,7 +320,7 @@ def _product(weight, greatest, bias, f, flags, room, far, numbers, whole, next_f
         next_p[i] = bias[i]
         next_q[i] = 0.0
     m, passed = 0, 0.0
-    for u in range(whole[N]):
+    for u in range(whole[ROWS]):
         if won[u]:
             room[m] = u
             m += 1
@@ -383,13 +383,16 @@ def _cross(flags, indices, whole, bits, event):
 
 
 @njit(cache=True, nogil=True)
-def _state(ks, sizes, p0, q0):
+def _state(ks, sizes, rows, p0, q0):
     """The state of all layers, the outputs counting as one without an activation; the first has its functions."""
-    n_layers, widest = sizes.size, sizes.max()
+    n_layers, widest = sizes.size, rows.max()
     f, flags = np.empty((n_layers, 7, widest)), np.empty((n_layers, 3, widest), np.bool_)
     indices = np.empty((n_layers, 2, widest), np.int64)
-    numbers, whole = np.zeros((n_layers, 7)), np.zeros((n_layers, 6), np.int64)
+    numbers, whole = np.zeros((n_layers, 7)), np.zeros((n_layers, 7), np.int64)
     whole[:, N] = sizes
+    whole[:, ROWS] = rows
+    for layer in range(n_layers):
+        flags[layer, WON, sizes[layer] :] = True  # what is no unit always goes on
     whole[: ks.size, K] = ks
     f[0, P, : p0.size] = p0
     f[0, Q, : q0.size] = q0
@@ -397,37 +400,37 @@ def _state(ks, sizes, p0, q0):
 
 
 @njit(cache=True, nogil=True)
-def _greatest_weights(weights, sizes):
+def _greatest_weights(weights, rows):
     """The greatest |weight| with which each hidden unit enters the next layer, and where each layer's matrix starts."""
-    starts = np.zeros(sizes.size, np.int64)
-    greatest = np.empty((sizes.size, sizes.max()))
-    for layer in range(sizes.size - 1):
-        n_out = sizes[layer + 1]
-        for u in range(sizes[layer]):
+    starts = np.zeros(rows.size, np.int64)
+    greatest = np.empty((rows.size, rows.max()))
+    for layer in range(rows.size - 1):
+        n_out = rows[layer + 1]
+        for u in range(rows[layer]):
             first = starts[layer] + u * n_out
             greatest[layer, u] = _greatest(weights[first : first + n_out])
-        starts[layer + 1] = starts[layer] + sizes[layer] * n_out
+        starts[layer + 1] = starts[layer] + rows[layer] * n_out
     return greatest, starts
 
 
 @njit(cache=True, nogil=True)
-def walk(ks, sizes, weights, biases, p0, q0, low, high, places, events, levels, maps, patterns):
+def walk(ks, sizes, rows, weights, biases, p0, q0, low, high, places, events, levels, maps, patterns):
     """Write the pieces of [low, high] into the given arrays until they are full; return their number and the end.
 
-    ks: winners of each hidden layer, 0 for ReLU. sizes: their units, and the outputs. weights: the transposed matrices
-    [inputs, outputs] behind the hidden layers, one after the other; biases likewise. p0, q0: the first layer's
-    functions.
+    ks: winners of each hidden layer, 0 for ReLU. sizes: their units, and the outputs. rows: the same with what goes on
+    beside the units, behind them. weights: the transposed matrices [rows, rows of the next] behind the hidden layers,
+    one after the other; biases likewise. p0, q0: the first layer's functions.
 
     places [pieces]: where each piece ends. events [pieces, 4]: layer, unit leaving, unit entering, how many of either,
     of the border at its end. levels [pieces]: the value at which they meet. maps [pieces, 2, outputs]: constant and
     slope. patterns [pieces, bytes].
     """
     n_layers, n_outputs = ks.size, sizes[ks.size]
-    f, flags, indices, numbers, whole = _state(ks, sizes, p0, q0)
-    greatest, starts = _greatest_weights(weights, sizes)
+    f, flags, indices, numbers, whole = _state(ks, sizes, rows, p0, q0)
+    greatest, starts = _greatest_weights(weights, rows)
     offsets, bytes_ = np.zeros(n_layers + 1, np.int64), np.zeros(n_layers + 1, np.int64)
     for layer in range(n_layers):
-        offsets[layer + 1] = offsets[layer] + sizes[layer + 1]
+        offsets[layer + 1] = offsets[layer] + rows[layer + 1]
         bytes_[layer + 1] = bytes_[layer] + (sizes[layer] + 7) // 8
     bits = np.zeros(bytes_[n_layers], np.uint8)
     far = max(abs(low), abs(high))
@@ -442,7 +445,7 @@ def walk(ks, sizes, weights, biases, p0, q0, low, high, places, events, levels, 
                 _enter(f[layer], flags[layer], indices[layer], start, stop, far, number, count)
                 _pack(sizes[layer], flags[layer, WON], bits[bytes_[layer] : bytes_[layer + 1]])
             if count[CORRECTED] >= CORRECTIONS:
-                weight = weights[starts[layer] : starts[layer + 1]].reshape(sizes[layer], sizes[layer + 1])
+                weight = weights[starts[layer] : starts[layer + 1]].reshape(rows[layer], rows[layer + 1])
                 bias = biases[offsets[layer] : offsets[layer + 1]]
                 numbers[layer + 1, INHERITED] = _product(
                     weight, greatest[layer], bias, f[layer], flags[layer], indices[layer + 1, UNITS], far, number,
@@ -463,9 +466,9 @@ def walk(ks, sizes, weights, biases, p0, q0, low, high, places, events, levels, 
         if layer < 0 or n_pieces == places.size:
             return n_pieces, places[n_pieces - 1]
         number, count, event = numbers[layer], whole[layer], events[n_pieces - 1]
-        weight = weights[starts[layer] : starts[layer + 1]].reshape(sizes[layer], sizes[layer + 1])
+        weight = weights[starts[layer] : starts[layer + 1]].reshape(rows[layer], rows[layer + 1])
         passed = _correct(
-            weight, greatest[layer], sizes[layer + 1], f[layer], flags[layer], indices[layer], far, number, count,
+            weight, greatest[layer], rows[layer + 1], f[layer], flags[layer], indices[layer], far, number, count,
             f[layer + 1],
         )  # fmt: skip
         numbers[layer + 1, INHERITED] = max(numbers[layer + 1, INHERITED], passed)

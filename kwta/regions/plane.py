@@ -87,7 +87,7 @@ def _centred(steps: Stages, centre: Float[ndarray, "2"]) -> Stages:
     if not steps.hidden:
         return Stages((), steps.weight, steps.bias + steps.weight @ centre)
     first = steps.hidden[0]
-    moved = Layer(first.weight, first.bias + first.weight @ centre, first.k, first.name)
+    moved = Layer(first.weight, first.bias + first.weight @ centre, first.k, first.name, first.passed)
     return Stages((moved, *steps.hidden[1:]), steps.weight, steps.bias)
 
 

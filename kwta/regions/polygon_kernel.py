@@ -16,11 +16,12 @@ TOLERANCE = 1e-12  # of y, relative to the largest |y| on the parent
 FEW = 2  # outputs: sums over units rather than columns
 NEW = -2  # third tag of a vertex that a cut has made
 
-# The numbers that belong to a layer: what never changes (its index, n, k, n of the next, where its weights, biases and
-# words of the pattern begin, and how many words); its parent; its undecided units; its children and their memory.
-INDEX, N, K, NEXT, WEIGHT, BIAS, WORD, WORDS = range(8)
-Q, SIDES, MAP, UNITS, WON, CURSOR, REFERENCE, LINE, V_FIRST, R_FIRST, M_FIRST, V_TOP, R_TOP, M_TOP = range(8, 22)
-COLUMNS = 22
+# The numbers that belong to a layer: what never changes (its index, n, k, rows of the next, where its weights, biases
+# and words of the pattern begin, how many words, and how many rows besides the units go on as they are); its parent;
+# its undecided units; its children and their memory.
+INDEX, N, K, NEXT, WEIGHT, BIAS, WORD, WORDS, PASSED = range(9)
+Q, SIDES, MAP, UNITS, WON, CURSOR, REFERENCE, LINE, V_FIRST, R_FIRST, M_FIRST, V_TOP, R_TOP, M_TOP = range(9, 23)
+COLUMNS = 23
 # The numbers of the walk: where it stands, what it has written, and how much memory there is.
 LAYER, OPENED, CELLS, VERTICES, LINES, STAMP, UNSPLIT = range(7)
 LAYERS, WIDE, SET_WORDS, MOST_SIDES, V_ROOM, R_ROOM, M_ROOM, SLOTS = range(7, 15)

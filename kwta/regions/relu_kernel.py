@@ -25,6 +25,7 @@ from kwta.regions.polygon_kernel import (
     MEMORY_FULL,
     MOST_SIDES,
     NEXT,
+    PASSED,
     R_FIRST,
     R_ROOM,
     R_TOP,
@@ -90,7 +91,9 @@ def open_relu(own, all, tols, V, T, R, RW, RL, M, S, J, U, W, B):
         return MEMORY_FULL
     r, target = own[R_FIRST], shifted(M, 3 * wide * own[M_FIRST])
     start_map(target, wide, shifted(B, own[BIAS]), own[NEXT])
-    add_units(target, y, wide, J, on, 1.0, shifted(W, own[WEIGHT]), own[NEXT])
+    for i in range(own[PASSED]):
+        J[on + i] = n + i
+    add_units(target, y, wide, J, on + own[PASSED], 1.0, shifted(W, own[WEIGHT]), own[NEXT])
     words = shifted(RW, r * all[SET_WORDS])
     for w in range(own[WORDS]):
         words[w] = 0

@@ -5,8 +5,6 @@ first activation, so large inputs and wide first convolutions cost three columns
 one matrix. All arithmetic is float64, whatever the network's own precision.
 """
 
-import copy
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -14,42 +12,32 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import nn
 
 from kwta.activation import KWTA
+from kwta.networks.residual import Residual
+from kwta.regions.columns import Columns, keeps_forward, of_slice, parted
 from kwta.slices import Slice
-
-MAX_ENTRIES = 2**24  # of the matrix between two activations (128 MiB): larger ones want another method
-ROWS = 512  # unit vectors pushed through convolutions at a time
-
-AFFINE = (
-    nn.Linear,
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.BatchNorm1d,
-    nn.BatchNorm2d,
-    nn.AvgPool1d,
-    nn.AvgPool2d,
-    nn.AdaptiveAvgPool2d,
-    nn.Flatten,
-    nn.Unflatten,
-    nn.Identity,
-    nn.ZeroPad2d,
-)
-DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A hidden layer: y = weight · z + bias with z the layer before (t for the first), then φ.
 
-    k: the number of winners of k-WTA, 0 for ReLU. name: of the activation module in the network.
+    k: the number of winners of k-WTA, 0 for ReLU. name: of the activation module in the network. passed: the last rows
+    of y are no units; they go on beside φ as they are, for they belong to the shortcut of a residual sum.
     """
 
-    weight: Float[ndarray, "n m"]
-    bias: Float[ndarray, "n"]
+    weight: Float[ndarray, "rows m"]
+    bias: Float[ndarray, "rows"]
     k: int
     name: str
+    passed: int = 0
+
+    @property
+    def n(self) -> int:
+        """The number of units."""
+        return len(self.bias) - self.passed
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +51,7 @@ class Stages:
     @property
     def sizes(self) -> tuple[int, ...]:
         """n of each hidden layer."""
-        return tuple(len(layer.bias) for layer in self.hidden)
+        return tuple(layer.n for layer in self.hidden)
 
     @property
     def winners(self) -> tuple[int, ...]:
@@ -75,89 +63,66 @@ def stages(net: nn.Module, plane: Slice, input_shape: tuple[int, ...] | None = N
     """The network restricted to the slice: f(s(t)) as matrices and activations, t in the slice's coordinates.
 
     net: an nn.Sequential, nested or not, of affine modules (Linear, Conv, BatchNorm, average pooling, Flatten, padding)
-    and activations (KWTA, ReLU). Batch norm always uses its running statistics, as in evaluation mode.
+    and residual blocks (`networks.residual.Residual`), and of activations (KWTA, ReLU). Batch norm always uses its running
+    statistics, as in evaluation mode.
     input_shape: of one example; by default that of `net.spec`, else the slice's points stay flat vectors.
 
     Raises ValueError, naming the module: where it is neither affine nor an activation (max pooling, softmax), is random
     (dropout in training mode), holds NaN or infinite weights, or would need a matrix of more than 2²⁴ entries.
     """
-    shape = _input_shape(net, len(plane.origin), input_shape)
-    columns: _Columns = _of_slice(plane, shape)
-    layers: list[Layer] = []
+    fold = _Fold([], [])
     with torch.no_grad():
-        for name, module in _leaves(net, ""):
-            if isinstance(module, KWTA | nn.ReLU) and _keeps_forward(module, (KWTA, nn.ReLU)):
-                layers.append(Layer(*columns.matrix(name), _winners(module, columns.shape, name), name))
-                columns = _Columns(None, torch.zeros(1, *columns.shape, dtype=torch.float64))
-            else:
-                columns = columns.through(module, name)
-        return Stages(tuple(layers), *columns.matrix("the output"))
+        outputs = fold.through(net, "", of_slice(plane, _input_shape(net, len(plane.origin), input_shape)))
+    return Stages(tuple(fold.layers), *outputs.matrix("the output"))
 
 
 @dataclass
-class _Columns:
-    """An affine map in the making: the images of the unit vectors (None: not yet moved, the identity) and of zero."""
+class _Fold:
+    """The layers found so far, and the affine maps that go on beside the way at hand: the shortcuts around it."""
 
-    linear: Tensor | None  # [m, *shape], the images without biases
-    offset: Tensor  # [1, *shape]
+    layers: list[Layer]
+    beside: list[Columns]
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.offset.shape[1:])
+    def through(self, module: nn.Module, name: str, columns: Columns) -> Columns:
+        """What the module makes of the columns; activations in it become layers."""
+        if type(module) is nn.Linear:  # the usual case, before all questions
+            return columns.through(module, name or "Linear")
+        if keeps_forward(module, (nn.Sequential,)):
+            for child_name, child in module._modules.items():  # named_children would skip one that occurs twice
+                if child is not None:
+                    columns = self.through(child, f"{name}.{child_name}" if name else child_name, columns)
+            return columns
+        name = name or type(module).__name__
+        if isinstance(module, Residual) and keeps_forward(module, (Residual,)):
+            return self._through_both(module, name, columns)
+        if keeps_forward(module, (KWTA, nn.ReLU)):
+            return self._activated(module, name, columns)
+        return columns.through(module, name)
 
-    def through(self, module: nn.Module, name: str) -> "_Columns":
-        """The map followed by an affine module."""
-        _check_module(module, name)
-        if self.linear is None and isinstance(module, nn.Identity | nn.Flatten):
-            return _Columns(None, module(self.offset))
-        if isinstance(module, nn.Linear) and len(self.shape) == 1 and self.shape[0] == module.in_features:
-            return self._through_linear(module, name)
-        linear = _homogeneous(module)
-        moved = torch.cat([self._moved(linear, rows, name) for rows in self._rows(name).split(ROWS)])
-        return _Columns(moved, self._moved(_exact(module), self.offset, name))
+    def _through_both(self, block: Residual, name: str, columns: Columns) -> Columns:
+        """One way with the block's input beside it, then the other way beside the one.
 
-    def _through_linear(self, module: nn.Linear, name: str) -> "_Columns":
-        """The usual case, without copies of the module and without a product with the identity."""
-        self._check_size(module.out_features, name)
-        weight = module.weight.detach().double().T
-        offset = self.offset @ weight if module.bias is None else self.offset @ weight + module.bias.detach().double()
-        return _Columns(weight if self.linear is None else self.linear @ weight, offset)
+        The shortcut first, as its end may be smaller than its beginning; but activations keep their order in a call.
+        """
+        ways = [("body", block.body), ("shortcut", block.shortcut)]
+        if not any(isinstance(module, KWTA | nn.ReLU) for module in block.shortcut.modules()):
+            ways.reverse()
+        (way, first), (other_way, second) = ways
+        self.beside.append(columns)
+        end = self.through(first, f"{name}.{way}", columns)
+        columns, self.beside[-1] = self.beside[-1], end
+        other_end = self.through(second, f"{name}.{other_way}", columns)
+        return other_end.plus(self.beside.pop(), name)
 
-    def matrix(self, name: str) -> tuple[Float[ndarray, "n m"], Float[ndarray, "n"]]:
-        """Weight [n, m] and bias [n] of the map, contiguous."""
-        rows = self._rows(name)
-        weight = np.ascontiguousarray(rows.flatten(start_dim=1).T.numpy())
-        bias = np.ascontiguousarray(self.offset.flatten().numpy())
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-            raise ValueError(f"the weights before {name} exceed the range of float64")
-        return weight, bias
-
-    def _rows(self, name: str) -> Tensor:
-        """The images of the unit vectors; here the identity becomes a matrix."""
-        if self.linear is not None:
-            return self.linear
-        n = prod(self.shape)
-        if n * n > MAX_ENTRIES:
-            raise ValueError(f"{name}: a matrix of {n} columns is needed, more than {MAX_ENTRIES:,} entries")
-        return torch.eye(n, dtype=torch.float64).reshape(n, *self.shape)
-
-    def _moved(self, module: nn.Module, x: Tensor, name: str) -> Tensor:
-        try:
-            moved = module(x)
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"{name}: inputs of shape {tuple(x.shape[1:])} do not fit, {error}") from error
-        self._check_size(moved[0].numel(), name)
-        return moved
-
-    def _check_size(self, n_out: int, name: str) -> None:
-        n_in = prod(self.shape) if self.linear is None else len(self.linear)
-        if n_in * n_out > MAX_ENTRIES:
-            raise ValueError(f"{name}: its matrix would have {n_out} × {n_in} entries, more than {MAX_ENTRIES:,}")
-
-
-def _of_slice(plane: Slice, shape: tuple[int, ...]) -> _Columns:
-    directions = torch.tensor(plane.directions).reshape(-1, *shape)
-    return _Columns(directions, torch.tensor(plane.origin).reshape(1, *shape))
+    def _activated(self, module: nn.Module, name: str, columns: Columns) -> Columns:
+        """The columns end in a layer, and begin anew as the identity of what it gives."""
+        ways = [columns, *self.beside]
+        matrices = [way.matrix(name) for way in ways]
+        weight, bias = (np.concatenate(parts) if self.beside else parts[0] for parts in zip(*matrices, strict=True))
+        n = len(matrices[0][1])
+        self.layers.append(Layer(weight, bias, _winners(module, columns.shape, name), name, len(bias) - n))
+        columns, *self.beside = parted([way.shape for way in ways], name)
+        return columns
 
 
 def _input_shape(net: nn.Module, size: int, shape: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -165,26 +130,6 @@ def _input_shape(net: nn.Module, size: int, shape: tuple[int, ...] | None) -> tu
     if prod(known) != size:
         raise ValueError(f"slices through points of {size} entries do not fit the network's input shape {known}")
     return known
-
-
-def _leaves(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
-    """The modules that an nn.Sequential calls, in order, with their names."""
-    if not _keeps_forward(module, (nn.Sequential,)):
-        yield name or type(module).__name__, module
-        return
-    for child_name, child in module.named_children() if not _repeats(module) else module._modules.items():
-        if child is not None:
-            yield from _leaves(child, f"{name}.{child_name}" if name else child_name)
-
-
-def _repeats(module: nn.Module) -> bool:
-    """Whether a module occurs twice: `named_children` would skip the second."""
-    return len(set(module._modules.values())) < len(module._modules)
-
-
-def _keeps_forward(module: nn.Module, classes: tuple[type[nn.Module], ...]) -> bool:
-    """Whether the module computes what one of the classes does: subclasses may have another forward."""
-    return any(isinstance(module, cls) and type(module).forward is cls.forward for cls in classes)
 
 
 def _winners(module: nn.Module, shape: tuple[int, ...], name: str) -> int:
@@ -197,41 +142,3 @@ def _winners(module: nn.Module, shape: tuple[int, ...], name: str) -> int:
             "regions are supported where the whole layer is one vector"
         )
     return module.winners(prod(shape))
-
-
-def _check_module(module: nn.Module, name: str) -> None:
-    """Refuse, by its name, what is not affine, is random, or holds numbers that are none."""
-    if isinstance(module, DROPOUT):
-        if module.training and module.p > 0:
-            raise ValueError(f"{name} is a {type(module).__name__} in training mode, which is random; call net.eval()")
-        return
-    if not _keeps_forward(module, AFFINE):
-        raise ValueError(
-            f"{name} is a {type(module).__name__}, which is not supported: regions need an nn.Sequential of affine "
-            f"modules ({', '.join(cls.__name__ for cls in AFFINE)}) and of KWTA and ReLU"
-        )
-    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.running_mean is None:
-        raise ValueError(f"{name} is a {type(module).__name__} without running statistics, which mixes examples")
-    for part, values in (*module.named_parameters(), *module.named_buffers()):
-        if not torch.isfinite(values).all():
-            raise ValueError(f"{name}.{part} holds NaN or infinite values; weights and biases must be finite")
-
-
-def _exact(module: nn.Module) -> nn.Module:
-    """The module itself if it computes in float64 what it does in evaluation mode, else a copy that does."""
-    values = (*module.parameters(), *module.buffers())
-    wrong = any(v.is_floating_point() and v.dtype != torch.float64 for v in values)
-    learning = module.training and isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
-    return copy.deepcopy(module).double().eval() if wrong or learning else module
-
-
-def _homogeneous(module: nn.Module) -> nn.Module:
-    """The linear part of an affine module, in float64."""
-    if not isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d):
-        return _exact(module)
-    linear = copy.deepcopy(module).double().eval()
-    shifts = linear.running_mean if isinstance(linear, nn.BatchNorm1d | nn.BatchNorm2d) else None
-    for values in (linear.bias, shifts):
-        if values is not None:
-            values.zero_()
-    return linear

@@ -19,7 +19,7 @@ class Workspace:
 
     def __init__(self, steps: Stages, domain: Float[ndarray, "v 2"], most_sides: int) -> None:
         layers = steps.hidden
-        n_layers, widest = len(layers), max((*steps.sizes, len(steps.bias), 1))
+        n_layers, widest = len(layers), max((*(len(layer.bias) for layer in layers), len(steps.bias), 1))
         following = [*layers[1:], steps] if layers else []
         self.W = np.concatenate([np.empty(0), *(s.weight.T.ravel() for s in following)])
         self.B = np.concatenate([np.empty(0), *(s.bias for s in following)])
@@ -129,10 +129,11 @@ def _random_words(n: int) -> ndarray:
 def _numbers(steps: Stages) -> ndarray:
     """What never changes of each hidden layer, and room for what does; a last row for the cells themselves."""
     numbers = np.zeros((len(steps.hidden) + 1, at.COLUMNS), np.int64)
-    following = [*steps.sizes[1:], len(steps.bias)]
+    following = [*(len(layer.bias) for layer in steps.hidden[1:]), len(steps.bias)]
     weight = bias = word = 0
-    for layer, (n, k, n_next) in enumerate(zip(steps.sizes, steps.winners, following, strict=False)):
-        numbers[layer, : at.WORDS + 1] = layer, n, k, n_next, weight, bias, word, -(-n // 64)
-        weight, bias, word = weight + n * n_next, bias + n_next, word + -(-n // 64)
+    for i, (layer, n_next) in enumerate(zip(steps.hidden, following, strict=False)):
+        words = -(-layer.n // 64)
+        numbers[i, : at.PASSED + 1] = i, layer.n, layer.k, n_next, weight, bias, word, words, layer.passed
+        weight, bias, word = weight + len(layer.bias) * n_next, bias + n_next, word + words
     numbers[-1, at.INDEX] = len(steps.hidden)
     return numbers
