@@ -63,8 +63,8 @@ def stages(net: nn.Module, plane: Slice, input_shape: tuple[int, ...] | None = N
     """The network restricted to the slice: f(s(t)) as matrices and activations, t in the slice's coordinates.
 
     net: an nn.Sequential, nested or not, of affine modules (Linear, Conv, BatchNorm, average pooling, Flatten, padding)
-    and residual blocks (`networks.residual.Residual`), and of activations (KWTA, ReLU). Batch norm always uses its running
-    statistics, as in evaluation mode.
+    and residual blocks (`networks.residual.Residual`), and of activations (KWTA, ReLU). Batch norm always uses its
+    running statistics, as in evaluation mode.
     input_shape: of one example; by default that of `net.spec`, else the slice's points stay flat vectors.
 
     Raises ValueError, naming the module: where it is neither affine nor an activation (max pooling, softmax), is random
