@@ -69,7 +69,7 @@ def test_too_large_an_upload_is_refused_before_it_is_read(monkeypatch):
 def test_the_oldest_of_too_many_uploads_goes(monkeypatch):
     monkeypatch.setattr(uploads, "KEPT", 2)
     names = [uploads.keep(f"{i}.csv", CSV) for i in range(3)]
-    with pytest.raises(Unusable, match="upload its file again"):
+    with pytest.raises(Unusable, match="must be uploaded again"):
         uploads.kept(names[0])
     assert uploads.kept(names[2]).shape == (2,)
 
@@ -87,7 +87,7 @@ def test_uploads_are_kept_up_to_a_number_of_bytes(monkeypatch):
     monkeypatch.setattr(uploads, "KEPT_BYTES", 2 * one)
     monkeypatch.setattr(uploads, "_kept", type(uploads._kept)())
     names = [uploads.keep(f"{i}.npz", npz((5,))) for i in range(3)]
-    with pytest.raises(Unusable, match="upload its file again"):
+    with pytest.raises(Unusable, match="must be uploaded again"):
         uploads.kept(names[0])
     assert [uploads.kept(name).shape for name in names[1:]] == [(5,), (5,)]
     large = uploads.keep("large.npz", npz((50,)))
@@ -141,7 +141,7 @@ def test_a_link_to_an_upload_that_is_here_is_followed_and_another_gets_a_message
     assert here.selectbox(key="data").value == name
     gone = app(data="own-mine.csv-0000000000").run()
     assert not gone.exception
-    assert any("upload its file again" in warning.value for warning in gone.warning)
+    assert any("The file 'mine.csv' must be uploaded again: this server no longer has it; using digits" in warning.value for warning in gone.warning)
     assert gone.selectbox(key="data").value == "digits"
 
 

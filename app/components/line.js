@@ -4,10 +4,7 @@
 // nobody. Reports moved: { seq, moving, from, to, g, output, twin, weights, key, have, gallery } at most every 50 ms while the
 // hand moves and once at the end; { poll, … } for rungs that are still being made, or newer weights.
 
-const EVERY = 50; // ms between two reports while the hand moves
 const POLL = 300; // ms between an answer and the next question while training
-const LOST = 3000; // ms after which a question counts as lost
-const REST = 350; // ms after the last key
 const SWEEP = 6; // seconds in which all rungs are played
 const NEAR = 7; // px from a border that still mean this border
 const ROOM = 9; // px between borders that leave room for circles
@@ -129,7 +126,6 @@ export default mounted((root, send) => {
   let key = "";
   let d = null, gallery = null, state = null;
   let here = 0; // the rung that is looked at
-  let sent = 0, asked = 0, timer = 0, resting = 0;
   let drag = null, end = "from", cursor = null, hovering = false;
   let view = [0, 1];
   let untold = false; // γ has been moved since the last report
@@ -140,45 +136,18 @@ export default mounted((root, send) => {
 
   // ----- talking with the page
 
-  const told = () => ({ ...state, seq: sent, key, have: [...rungs.keys()], gallery: gallery?.name ?? "" });
-  function report(moving) {
-    asked = performance.now();
-    sent += 1;
-    untold = false;
-    send("moved", { ...told(), moving });
-  }
-  const reportSoon = throttled(report, EVERY);
-  function moved(moving = false) {
-    reportSoon(moving);
-    if (!moving) reportSoon.flush();
-  }
-  function movedByKey() {
-    moved(true);
-    rested();
-  }
-  function rested() {
-    clearTimeout(resting);
-    resting = setTimeout(() => {
-      resting = 0;
-      moved();
-    }, REST);
-  }
+  const talk = reports(send, {
+    values: () => ({ ...state, key, have: [...rungs.keys()], gallery: gallery?.name ?? "" }),
+    wants: () => (!d || (complete() && gallery) ? null : d.training.done ? 0 : POLL),
+    busy: () => Boolean(drag),
+    before: () => (untold = false),
+  });
+  const { moved, movedByKey, rested } = talk;
   const complete = () => d.training.done && rungs.size > d.ladder.length;
 
-  function poll() {
-    clearTimeout(timer);
-    if (!d || (complete() && gallery)) return;
-    timer = setTimeout(() => {
-      if (document.hidden || drag || (asked && performance.now() - asked < LOST)) return poll();
-      asked = performance.now();
-      send("moved", { ...told(), poll: Math.random() });
-      return poll();
-    }, d.training.done ? 0 : POLL);
-  }
-
   function adopt(next) {
-    asked = 0;
-    const isOwn = !state || next.seq >= sent || next.data !== d.data;
+    const isOwn = !state || talk.isOwn(next.seq) || next.data !== d.data;
+    talk.answered(next.seq, isOwn);
     if (!isOwn && next.key !== key && !drag) return; // overtaken by a later report, whose answer is on its way
     if (next.key !== key) rungs.clear();
     key = next.key;
@@ -188,8 +157,7 @@ export default mounted((root, send) => {
     const before = d;
     d = next;
     if (isOwn) {
-      sent = Math.max(sent, next.seq);
-      if (!drag && !resting) {
+      if (!drag && !talk.resting) {
         state = { ...next.state, ...(untold ? { g: state.g } : {}) };
         if (!untold) here = next.here;
       }
@@ -198,7 +166,7 @@ export default mounted((root, send) => {
     if (before?.data !== d.data) { cursor = null; view = [0, 1]; }
     raster = null;
     Object.assign(box.dataset, { seq: d.seq, rungs: rungs.size, of: d.ladder.length + 1, done: d.training.done });
-    poll();
+    talk.poll();
   }
 
   // ----- what is shown
@@ -867,8 +835,7 @@ export default mounted((root, send) => {
     destroy() {
       playing = false;
       clock.stop();
-      clearTimeout(timer);
-      clearTimeout(resting);
+      talk.stop();
       clearTimeout(spoken);
       window.removeEventListener("resize", resized);
       [surface, mapSurface, thumbSurface].forEach((one) => one.stop());

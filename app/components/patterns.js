@@ -2,15 +2,12 @@
 //
 // data: bytes, see app/compute/pattern_block.py. Reports moved: { seq, moving, gallery, x, x2, compare, norm, radius, delta,
 // layer, weights, phi } at most every 50 ms while the hand moves and once at the end; x and x2 are names of inputs, or
-// { pixels } of a drawing. Reports { poll } while a network is being trained, for its newest weights.
+// { pixels } of a drawing. Asks again while a network is being trained, for its newest weights.
 
-const EVERY = 50; // ms between two reports while the hand moves
 const POLL = 300; // ms between an answer and the next question while training
-const LOST = 2000; // ms after which a question counts as lost
 const LARGEST_CELL = 40; // px; twice as much on a page that shows nothing else
 const TIDY = 0.65; // how much smaller cells may be for the sake of full lines
 const FAINTEST = 0.3; // how much of its colour the weakest winner has
-const REST = 350; // ms after the last key
 const STEP = 0.01; // of the data box: how far an arrow key moves a point; ten times with Shift
 const GLYPHS = { both: "■", first: "◤", second: "◢" };
 
@@ -269,7 +266,6 @@ export default mounted((root, send, first) => {
   let d = null;
   let gallery = null;
   let state = null; // what the hand wants; d.state is what the picture shows
-  let sent = 0;
   let slot = 0; // which input the gallery and the arrows choose: 0 is x, 1 is x′
   let ink = 15;
   let drag = null;
@@ -277,60 +273,39 @@ export default mounted((root, send, first) => {
   let hover = null;
   let colours = palette(root);
   let views = []; // one per layer shown: section, canvas, layer number, arrangement
-  let asked = 0;
-  let timer = 0;
-  let resting = 0;
 
   // ----- talking with the page
 
-  function report(moving) {
-    const name = (key, i) => (pixels[i] ? { pixels: Array.from(pixels[i], (v) => v.toString(16)).join("") } : state[key]);
-    asked = performance.now();
-    send("moved", { ...state, x: name("x", 0), x2: name("x2", 1), seq: ++sent, moving, gallery: gallery?.name ?? "" });
-  }
-  const reportSoon = throttled(report, EVERY);
+  const named = (key, i) => (pixels[i] ? { pixels: Array.from(pixels[i], (v) => v.toString(16)).join("") } : state[key]);
+  const talk = reports(send, {
+    values: () => ({ ...state, x: named("x", 0), x2: named("x2", 1), gallery: gallery?.name ?? "" }),
+    wants: () => (!d || (d.training.done && gallery) ? null : POLL),
+    busy: () => Boolean(drag),
+  });
   function moved(moving = false) {
-    reportSoon(moving);
-    if (!moving) reportSoon.flush();
+    talk.moved(moving);
     words();
   }
-
-  // Keys repeat: what they do becomes the address only when they rest.
   function movedByKey() {
     moved(true);
-    clearTimeout(resting);
-    resting = setTimeout(() => moved(), REST);
-  }
-
-  function poll() {
-    clearTimeout(timer);
-    if (!d || (d.training.done && gallery)) return;
-    timer = setTimeout(() => {
-      const waiting = asked && performance.now() - asked < LOST;
-      if (document.hidden || drag || waiting) return poll();
-      asked = performance.now();
-      send("moved", { poll: Math.random(), gallery: gallery?.name ?? "" });
-      return poll();
-    }, POLL);
+    talk.rested();
   }
 
   function adopt(next) {
-    asked = 0;
+    const isOwn = !state || talk.isOwn(next.seq) || next.data !== d.data;
+    talk.answered(next.seq, isOwn);
     if (next.gallery) gallery = next.gallery;
     if (gallery?.name !== next.data) gallery = null;
-    if (!state || next.seq >= sent || next.data !== d.data) {
-      sent = Math.max(sent, next.seq);
-      if (!drag) {
-        state = { ...next.state };
-        pixels = [null, null];
-      }
+    if (isOwn && !drag) {
+      state = { ...next.state };
+      pixels = [null, null];
     }
     d = next;
     if (state.compare !== "input") slot = 0;
     box.dataset.seq = d.seq;
     box.dataset.hamming = d.layers.map((layer) => layer.hamming).join(",");
     box.dataset.pattern = d.layers.map((layer) => layer.won[0].reduce((key, won, unit) => (won ? (31 * key + unit + 1) | 0 : key), 7)).join(",");
-    poll();
+    talk.poll();
   }
 
   // ----- the picture
@@ -813,8 +788,7 @@ export default mounted((root, send, first) => {
       speak();
     },
     destroy() {
-      clearTimeout(timer);
-      clearTimeout(resting);
+      talk.stop();
       observer.disconnect();
       removeEventListener("resize", resized);
       stopTheme();

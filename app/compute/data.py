@@ -108,7 +108,7 @@ def described(name: str) -> str:
     'digits'
     """
     if uploads.is_own(name):
-        return name.removeprefix(uploads.PREFIX).rpartition("-")[0]
+        return uploads.title(name)
     return name if at_hand(name) else f"{name} (downloads {MEGABYTES[name]} MB)"
 
 
@@ -118,7 +118,7 @@ def title(name: str) -> str:
     >>> title("moons@0.05"), title("own-mine.csv-3f2a")
     ('moons', 'mine.csv')
     """
-    return described(name) if uploads.is_own(name) else name.partition("@")[0]
+    return uploads.title(name) if uploads.is_own(name) else name.partition("@")[0]
 
 
 __all__ = [

@@ -10,6 +10,7 @@ from functools import partial
 from threading import Lock
 
 from app.compute import Unusable
+from app.compute.words import short
 from kwta.datasets import Data, from_csv, from_npz
 
 PREFIX = "own-"
@@ -25,6 +26,16 @@ _lock = Lock()
 def is_own(name: str) -> bool:
     """Whether a data set's name is one that `keep` gave."""
     return name.startswith(PREFIX)
+
+
+def title(name: str) -> str:
+    """The file's name as a person gave it, of a data set's name.
+
+    >>> title("own-mine.csv-3f2a")
+    'mine.csv'
+    """
+    file, _, digest = name.removeprefix(PREFIX).rpartition("-")
+    return file or digest
 
 
 def keep(file: str, content: bytes) -> str:
@@ -59,6 +70,6 @@ def kept(name: str) -> Data:
     """The data kept under a name; Unusable if this server has them no longer, or never had."""
     with _lock:
         if name not in _kept:
-            raise Unusable(f"This server does not have the data set {name[:60]!r}; upload its file again.")
+            raise Unusable(f"the file {short(title(name))} must be uploaded again: this server no longer has it")
         _kept.move_to_end(name)
         return _kept[name]

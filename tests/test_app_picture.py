@@ -1,0 +1,58 @@
+"""What every picture under the hand has in common: its reports reach the session, in whatever order they come."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from app import picture
+from app.state import Control, whole
+
+ROWS = (Control("a", "A", 0, "", whole("a", 0, 9), False), Control("b", "B", 0, "", whole("b", 0, 9), False))
+
+
+@pytest.fixture
+def session(monkeypatch) -> dict:
+    found: dict = {}
+    monkeypatch.setattr(picture, "st", SimpleNamespace(session_state=found))
+    return found
+
+
+def tell(**told) -> None:
+    picture.heard("line", told, lambda: picture.values(told, ROWS, ("a", "b")))
+
+
+def test_a_report_is_taken_over_and_kept_for_the_next_drawing(session):
+    tell(seq=1, a=3, b="4", moving=True)
+    assert (session["a"], session["b"]) == (3, 4)
+    assert session["_line_heard"]["moving"]
+    assert picture.sequence("line") == 1
+    assert picture.sequence("regions") == 0
+
+
+def test_a_question_brings_what_a_lost_report_would_have_brought(session):
+    tell(seq=1, a=3, b=4)
+    tell(seq=2, a=5, b=4, poll=0.1)  # report 2 itself was passed over
+    assert session["a"] == 5
+    assert picture.sequence("line") == 2
+
+
+def test_an_old_question_leaves_what_is_known_already(session):
+    tell(seq=2, a=5, b=4)
+    session["b"] = 7  # by a link, say
+    tell(seq=2, a=1, b=1, poll=0.1)
+    tell(seq=1, a=1, b=1)
+    assert (session["a"], session["b"]) == (5, 7)
+    assert session["_line_heard"]["seq"] == 1
+
+
+@pytest.mark.parametrize("told", [{}, {"a": 1}, {"a": 1, "b": 10}, {"a": "x", "b": 1}, {"a": None, "b": 1}])
+@pytest.mark.parametrize("seq", [3, "three", None])
+def test_a_report_that_makes_no_sense_is_dropped(session, told, seq):
+    tell(seq=seq, **told)
+    assert session == {}
+
+
+def test_reports_without_a_number_count_as_later_ones(session):
+    for a in (1, 2):
+        tell(a=a, b=0)
+        assert session["a"] == a
