@@ -6,15 +6,17 @@ from typing import Literal
 from kwta.networks.specs import Ratio
 
 Gammas = tuple[Ratio | None, ...]
+Reason = Literal["finished", "no progress", "diverged"]
 
 
 @dataclass(frozen=True)
 class Step:
     """One step of the optimiser.
 
-    loss, accuracy: mean cross-entropy (nats) and accuracy on the batch, before the step. gradient_norm: L2, before
-    clipping. gammas: of every hidden layer, None is ReLU. seconds: spent in training since its start, without the time
-    during which nobody asked for the next record.
+    loss, accuracy: the objective, by default the mean cross-entropy (nats), and the accuracy on the batch, before the
+    step. Adversarial training counts its own inputs. gradient_norm: L2, before clipping. gammas: of every hidden layer,
+    None is ReLU. seconds: spent in training since its start, without the time during which nobody asked for the next
+    record.
     """
 
     epoch: int
@@ -53,7 +55,7 @@ class Epoch:
 class Stopped:
     """The last record: why training ended, in a sentence a person can act on."""
 
-    reason: Literal["finished", "no progress", "diverged"]
+    reason: Reason
     message: str
     epoch: int
     step: int

@@ -5,6 +5,8 @@ from math import isfinite
 from typing import Literal, get_args
 
 from kwta.activation import winners
+from kwta.training.adversarial import Adversarial
+from kwta.training.augmentation import Augmentation
 
 Optimiser = Literal["sgd", "adam"]
 
@@ -50,7 +52,9 @@ class Training:
     weight_decay: L2 penalty added to the gradient. clip: largest L2 norm of the whole gradient, None for no clipping.
     gamma: None leaves γ as the network has it; a number sets it; an `Annealing` moves it epoch by epoch.
     patience: stop after so many epochs in a row without a lower training loss; None never stops early. Test data
-    decide nothing. seed: of the order of the examples and of an attack's random numbers.
+    decide nothing. seed: of the order of the examples, of their augmentation and of an attack's random numbers.
+    augmentation: images shifted and mirrored at random, None for the images as they are. adversarial: against which
+    attacker, None for none.
     """
 
     epochs: int = 20
@@ -64,6 +68,8 @@ class Training:
     gamma: float | Annealing | None = None
     patience: int | None = None
     seed: int = 0
+    augmentation: Augmentation | None = None
+    adversarial: Adversarial | None = None
     kind: Literal["training"] = "training"
 
     def __post_init__(self) -> None:
