@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 
 from kwta.attacks import losses
 from kwta.attacks.estimators import Estimate, Exact, Gradient, estimator, glance
-from kwta.attacks.losses import LossName
+from kwta.attacks.losses import Loss, LossName
 from kwta.attacks.proposal import Proposal
 from kwta.patterns.winners import evaluating
 from kwta.threats import Threat
@@ -135,12 +135,14 @@ def climb(
     threat: Threat,
     generator: Generator,
     start: Float[Tensor, "batch *shape"] | None = None,
+    loss: Loss | None = None,
 ) -> Iterator[Iterate]:
     """The places of one restart, the start first and the end last; a step is made when the next one is asked for.
 
-    start: given places in place of the spec's, projected to the threat. The network must be in evaluation mode.
+    start: given places in place of the spec's, projected to the threat. loss: in place of the spec's, such as a
+    divergence from f(x). The network must be in evaluation mode.
     """
-    loss = losses.named(spec.loss)
+    loss = loss or losses.named(spec.loss)
     estimate = estimator(spec.gradient, net, loss, generator)
     here = _start(spec, x, threat, generator, start)
     live: slice | Tensor = slice(None)  # the inputs that still move: all, or their numbers
