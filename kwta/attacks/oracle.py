@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 
+from kwta.patterns.winners import evaluating
+
 Sees = Literal["scores", "decisions"]
 
 
@@ -26,7 +28,7 @@ class Oracle:
             raise ValueError(f"an oracle shows {' or '.join(get_args(Sees))}, got {sees!r}")
         if budget is not None and budget < 1:
             raise ValueError(f"the budget must allow at least 1 query, got {budget}")
-        self.__net, self.sees, self.budget = net, sees, budget
+        self.__net, self.sees, self.budget = evaluating(net), sees, budget
         self.queries = torch.zeros(n, dtype=torch.int64)
 
     def scores(self, x: Float[Tensor, "asked *shape"], rows: Int64[Tensor, "asked"]) -> Float[Tensor, "asked classes"]:

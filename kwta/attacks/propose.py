@@ -4,11 +4,15 @@ from jaxtyping import Float, Int64
 from torch import Generator, Tensor, nn
 
 from kwta.attacks.adaptive import Adaptive
+from kwta.attacks.foreign import CarliniWagner, DeepFool, HopSkipJump, foreign
 from kwta.attacks.gradient import Pgd, pgd
+from kwta.attacks.noise import Noise, noise
 from kwta.attacks.proposal import Proposal
+from kwta.attacks.search import RandomSearch, random_search
+from kwta.attacks.square import Square, square
 from kwta.threats import Threat
 
-Attack = Pgd | Adaptive
+Attack = Pgd | Adaptive | Square | RandomSearch | Noise | DeepFool | CarliniWagner | HopSkipJump
 
 
 def propose(
@@ -26,8 +30,17 @@ def propose(
 
     Raises ValueError where x leaves the data box or is not finite.
     """
+    threat.check(x)
     match spec:
         case Pgd():
             return pgd(spec, net, x, labels, threat, generator)
         case Adaptive():
             return pgd(spec.climb, net, x, labels, threat, generator)
+        case Square():
+            return square(spec, net, x, labels, threat, generator)
+        case RandomSearch():
+            return random_search(spec, net, x, labels, threat, generator)
+        case Noise():
+            return noise(spec, net, x, labels, threat, generator)
+        case DeepFool() | CarliniWagner() | HopSkipJump():
+            return foreign(spec, net, x, labels, threat, generator)

@@ -1,0 +1,60 @@
+"""Which attacks judge a network: together, for no white-box number stands alone."""
+
+from math import sqrt
+
+from kwta.attacks.adaptive import Adaptive
+from kwta.attacks.adaptive import QUICK as SHORT
+from kwta.attacks.estimators import Schedule
+from kwta.attacks.foreign import HopSkipJump
+from kwta.attacks.gradient import Pgd, fgsm
+from kwta.attacks.noise import Noise
+from kwta.attacks.propose import Attack
+from kwta.attacks.square import Square
+from kwta.attacks.transfer import Transfer
+from kwta.threats import Threat
+
+Spec = Attack | Transfer
+
+# Forty steps of ε/10 can cross the ball twice, and turn back.
+STEPS, STRIDES = 40, 10
+RESTARTS = 5
+FASTEST: Schedule = ((10, 100), (10, 300))  # of the adaptive attack: 4,000 queries for what resists to the end
+# The adaptive attack's σ and step in shares of ε, as its authors have them for L∞.
+WIDTH, STRIDE = 8 / 255 / 0.031, 0.01 / 0.031
+
+
+def standard(threat: Threat, d: int) -> tuple[Spec, ...]:
+    """One step, noise, PGD with restarts on two losses, transfer, Square, HopSkipJump, and the adaptive attack.
+
+    d: entries of an input, which sets the width of Gaussians in L2. 5,000 queries per input for Square, 50,000 for the
+    adaptive attack, where an input resists them: minutes for some hundred images and a small network.
+    """
+    return _ensemble(threat, d, RESTARTS, 5000, HopSkipJump(steps=20, samples=100), SHORT)
+
+
+def quick(threat: Threat, d: int) -> tuple[Spec, ...]:
+    """The same attacks with smaller budgets: seconds for a hundred images and a small network."""
+    return _ensemble(threat, d, 2, 1000, HopSkipJump(steps=5, samples=50), FASTEST)
+
+
+def _ensemble(
+    threat: Threat, d: int, restarts: int, queries: int, decisions: HopSkipJump, schedule: Schedule
+) -> tuple[Spec, ...]:
+    step = threat.eps / STRIDES
+    climb = {"step": step, "steps": STEPS, "until_success": True}
+    return (
+        fgsm(),
+        Noise(),
+        Pgd(**climb, restarts=restarts),
+        Pgd(**climb, loss="margin"),
+        Transfer(Pgd(step=step, steps=STEPS)),
+        Square(queries),
+        decisions,
+        adaptive(threat, d, schedule),
+    )
+
+
+def adaptive(threat: Threat, d: int, schedule: Schedule) -> Adaptive:
+    """The adaptive attack with σ and step in its authors' proportion to ε; in L2 σ is such that noise has length ε."""
+    eps = threat.eps if threat.norm == "linf" else threat.eps / sqrt(d)
+    return Adaptive(WIDTH * eps, STRIDE * threat.eps, schedule)

@@ -1,0 +1,340 @@
+"""Robust accuracy under an ensemble of attacks, each judged independently; worst case per image over all of them.
+
+`evaluate` is a generator: whoever asks for the next record sets the pace, and may stop asking.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from math import prod
+from time import perf_counter
+from typing import Literal
+from zlib import crc32
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64
+from numpy import ndarray
+from torch import Generator, Tensor, nn
+
+from kwta.attacks.ensembles import Spec, standard
+from kwta.attacks.interval import wilson
+from kwta.attacks.judge import judged, predicted
+from kwta.attacks.noise import Noise
+from kwta.attacks.proposal import Proposal
+from kwta.attacks.propose import propose
+from kwta.attacks.search import RandomSearch
+from kwta.attacks.square import Square
+from kwta.attacks.transfer import Transfer
+from kwta.threats import Threat
+
+BATCH = 250  # images attacked at once; a pause waits for no more than these
+NO_TWIN = "there is no twin to transfer from"
+NO_TIME = "the time was up"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What an evaluation may cost; None is no limit.
+
+    seconds: of all attacks together; when they are over no further batch begins. queries: of each image in each attack
+    that has such a number (Square, random search, noise), which is lowered to this.
+    """
+
+    seconds: float | None = None
+    queries: int | None = None
+    kind: Literal["budget"] = "budget"
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and not self.seconds > 0:
+            raise ValueError(f"the seconds must be positive or None, got {self.seconds}")
+        if self.queries is not None and self.queries < 1:
+            raise ValueError(f"the queries must be at least 1 or None, got {self.queries}")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An attack under way: `done` of `n` images, of which it has broken `broken`; it is number `index` of `attacks`."""
+
+    name: str
+    index: int
+    attacks: int
+    done: int
+    n: int
+    broken: int
+    kind: Literal["progress"] = "progress"
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An attack that was not run to its end, and why."""
+
+    name: str
+    reason: str
+    kind: Literal["skipped"] = "skipped"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one attack did, image by image.
+
+    broken: right without attack, and judged to be fooled. robust: right with and without. queries, backwards: passes of
+    the target for each image; images that are wrong already are not attacked. seconds: of the attack and its judge.
+    """
+
+    spec: Spec
+    name: str
+    broken: Bool[ndarray, " n"]
+    robust: Bool[ndarray, " n"]
+    queries: Int64[ndarray, " n"]
+    backwards: Int64[ndarray, " n"]
+    seconds: float
+    kind: Literal["outcome"] = "outcome"
+
+    @property
+    def robust_accuracy(self) -> float:
+        """The share of all images that stay right."""
+        return float(self.robust.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its Wilson 95 % interval."""
+        return wilson(int(self.robust.sum()), len(self.robust))
+
+    @property
+    def mean_queries(self) -> float:
+        """Per image attacked."""
+        attacked = self.broken | self.robust
+        return float(self.queries[attacked].mean()) if attacked.any() else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """How a network stands against a threat: every attack on the same images, and the worst case over all.
+
+    correct: right without attack. robust: right whatever any attack proposed; findings of an attack that was broken off
+    count too. skipped: attacks without a column of their own.
+    """
+
+    threat: Threat
+    seed: int
+    correct: Bool[ndarray, " n"]
+    robust: Bool[ndarray, " n"]
+    attacks: tuple[Outcome, ...]
+    skipped: tuple[Skipped, ...] = ()
+    kind: Literal["robustness"] = "robustness"
+
+    @property
+    def n(self) -> int:
+        """How many images."""
+        return len(self.correct)
+
+    @property
+    def accuracy(self) -> float:
+        """Without attack."""
+        return float(self.correct.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson 95 % interval of the accuracy without attack."""
+        return wilson(int(self.correct.sum()), self.n)
+
+    @property
+    def worst_case(self) -> float:
+        """The robust accuracy that is reported: right under all attacks, image by image."""
+        return float(self.robust.mean())
+
+    @property
+    def worst_interval(self) -> tuple[float, float]:
+        """Its Wilson 95 % interval."""
+        return wilson(int(self.robust.sum()), self.n)
+
+    def named(self, name: str) -> Outcome:
+        """The attack of that name. Raises ValueError if there is none."""
+        found = next((outcome for outcome in self.attacks if outcome.name == name), None)
+        if found is None:
+            raise ValueError(f"the attack must be one of {', '.join(o.name for o in self.attacks)}, got {name!r}")
+        return found
+
+
+Record = Progress | Skipped | Outcome | Robustness
+
+
+def evaluate(
+    net: nn.Module,
+    x: Float[Tensor, "n *shape"],
+    labels: Int64[Tensor, " n"],
+    threat: Threat,
+    attacks: Sequence[Spec] | None = None,
+    seed: int = 0,
+    twin: nn.Module | None = None,
+    budget: Budget | None = None,
+    batch: int = BATCH,
+) -> Iterator[Record]:
+    """Run the attacks (by default `standard`) one after the other; a Progress per batch, an Outcome each, at last the
+    Robustness.
+
+    net, twin, x and labels lie on one device. Each attack's draws follow from the seed, its own spec and the number of
+    the batch, so it finds the same whatever runs beside it. Raises ValueError, before the first record, for no images,
+    inputs outside the data box, labels that do not fit and a spec given twice.
+    """
+    attacks = tuple(standard(threat, prod(x.shape[1:])) if attacks is None else attacks)
+    _check(x, labels, threat, attacks, batch)
+    limits = budget or Budget()
+    return _records(_Evaluation(net, x, labels, threat, seed, twin, limits, batch), attacks)
+
+
+def evaluated(*arguments, **options) -> Robustness:
+    """The last record of `evaluate`, which takes the same arguments."""
+    *_, last = evaluate(*arguments, **options)
+    assert isinstance(last, Robustness)
+    return last
+
+
+@dataclass(eq=False)
+class _Evaluation:
+    """What all attacks share."""
+
+    net: nn.Module
+    x: Tensor
+    labels: Tensor
+    threat: Threat
+    seed: int
+    twin: nn.Module | None
+    budget: Budget
+    batch: int
+    seconds: float = 0.0
+    fooled: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        return self.budget.seconds is not None and self.seconds >= self.budget.seconds
+
+    def attack(self, spec: Spec, number: int, rows: Tensor) -> tuple[Tensor, Proposal]:
+        """Which of these images it fools, and what it proposed."""
+        start = perf_counter()
+        x, labels, generator = self.x[rows], self.labels[rows], seeded(self.seed, spec, number)
+        proposal = _proposed(_within(spec, self.budget), self.net, self.twin, x, labels, self.threat, generator)
+        fooled = judged(self.net, x, labels, proposal.x, self.threat).fooled
+        self.seconds += perf_counter() - start
+        return fooled, proposal
+
+
+def _records(run: _Evaluation, attacks: tuple[Spec, ...]) -> Iterator[Record]:
+    correct = predicted(run.net, run.x) == run.labels
+    outcomes: list[Outcome] = []
+    skipped: list[Skipped] = []
+    broken = [torch.zeros_like(correct)]
+    for index, (spec, name) in enumerate(zip(attacks, names(attacks), strict=True)):
+        if isinstance(spec, Transfer) and run.twin is None:
+            skipped.append(Skipped(name, NO_TWIN))
+            yield skipped[-1]
+            continue
+        course = _Course(run, spec, correct)
+        for done in course:
+            yield Progress(name, index, len(attacks), done, len(correct), int(course.broken.sum()))
+        broken.append(course.broken)
+        if course.is_complete:
+            outcomes.append(course.outcome(name))
+            yield outcomes[-1]
+        else:
+            skipped.append(Skipped(name, NO_TIME))
+            yield skipped[-1]
+    robust = correct & ~reduce(torch.logical_or, broken)
+    yield Robustness(
+        run.threat, run.seed, correct.cpu().numpy(), robust.cpu().numpy(), tuple(outcomes), tuple(skipped)
+    )
+
+
+class _Course:
+    """One attack on all images, batch by batch."""
+
+    def __init__(self, run: _Evaluation, spec: Spec, correct: Tensor) -> None:
+        self.run, self.spec, self.correct = run, spec, correct
+        self.broken = torch.zeros_like(correct)
+        self.queries, self.backwards = (torch.zeros(len(correct), dtype=torch.int64) for _ in range(2))
+        self.seconds, self.is_complete = 0.0, False
+
+    def __iter__(self) -> Iterator[int]:
+        """Attack; how many images are done, after each batch."""
+        before = self.run.seconds
+        for number, rows in enumerate(torch.arange(len(self.correct)).split(self.run.batch)):
+            if self.run.is_over:
+                return
+            attacked = rows[self.correct.cpu()[rows]]
+            if len(attacked):
+                fooled, proposal = self.run.attack(self.spec, number, attacked.to(self.correct.device))
+                self.broken[attacked] = fooled
+                self.queries[attacked] = proposal.queries.cpu()
+                self.backwards[attacked] = proposal.backwards.cpu()
+            self.seconds = self.run.seconds - before
+            self.is_complete = int(rows[-1]) == len(self.correct) - 1
+            yield int(rows[-1]) + 1
+
+    def outcome(self, name: str) -> Outcome:
+        broken, correct = self.broken.cpu().numpy(), self.correct.cpu().numpy()
+        passes = self.queries.numpy(), self.backwards.numpy()
+        return Outcome(self.spec, name, broken, correct & ~broken, *passes, self.seconds)
+
+
+def _proposed(
+    spec: Spec,
+    net: nn.Module,
+    twin: nn.Module | None,
+    x: Tensor,
+    labels: Tensor,
+    threat: Threat,
+    generator: Generator,
+) -> Proposal:
+    """What the attack proposes; a transfer takes it from the twin, and costs the target nothing."""
+    if not isinstance(spec, Transfer):
+        return propose(spec, net, x, labels, threat, generator)
+    assert twin is not None
+    found = propose(spec.attack, twin, x, labels, threat, generator)
+    return Proposal(found.x, torch.zeros_like(found.queries), torch.zeros_like(found.backwards))
+
+
+def _within(spec: Spec, budget: Budget) -> Spec:
+    """The spec with no more queries than the budget has."""
+    match spec:
+        case _ if budget.queries is None:
+            return spec
+        case Square() | RandomSearch():
+            return replace(spec, queries=min(spec.queries, budget.queries))
+        case Noise():
+            return replace(spec, samples=min(spec.samples, budget.queries))
+    return spec
+
+
+def seeded(seed: int, spec: object, number: int) -> Generator:
+    """A generator on the CPU that is fixed by the seed, a spec and a number."""
+    entropy = np.random.SeedSequence((seed, crc32(repr(spec).encode()), number))
+    return Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+
+
+def names(attacks: Sequence[Spec]) -> list[str]:
+    """The names of the attacks; the second of a name has -2 at its end.
+
+    >>> names([Square(100), Noise(), Square(1000)])
+    ['square', 'noise', 'square-2']
+    """
+    met: Counter[str] = Counter()
+    found = []
+    for spec in attacks:
+        met[spec.name] += 1
+        found.append(spec.name if met[spec.name] == 1 else f"{spec.name}-{met[spec.name]}")
+    return found
+
+
+def _check(x: Tensor, labels: Tensor, threat: Threat, attacks: tuple[Spec, ...], batch: int) -> None:
+    if not len(x):
+        raise ValueError("robustness needs at least one image, got none")
+    if len(x) != len(labels):
+        raise ValueError(f"there are {len(x)} images but {len(labels)} labels; each needs one")
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}")
+    twice = [spec for spec, count in Counter(attacks).items() if count > 1]
+    if twice:
+        raise ValueError(f"an attack is given twice: {twice[0]}")
+    threat.check(x)
