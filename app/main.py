@@ -31,6 +31,7 @@ VIEWS = (
     View("patterns", "Patterns", ":material/grid_view:", "p"),
     View("line", "Line", ":material/show_chart:", "l"),
     View("regions", "Regions", ":material/hexagon:", "r"),
+    View("jumps", "Jumps", ":material/landslide:", "j"),
 )
 
 st.set_page_config("k-winners-take-all", page_icon=f"{ROOT}/app/icon.svg", layout="wide")

@@ -13,6 +13,7 @@ from app.compute.planes import Choice
 from app.compute.regions import Ladder, Question
 from app.compute.trained import Snapshot
 from kwta.datasets import Data
+from kwta.slices import Slice
 
 # Bytes of one answer: a second of a slow network, and never so much that the hand waits for it.
 MOST_BYTES = 700_000
@@ -37,17 +38,19 @@ def packed(
     """The answer to what the component told: at least the rungs that it shows now, then the nearest ones, as they are
     made.
 
-    `state`: the values of the controls, "rung" and "other" among them. `told`: key, have (rungs held), seq, setting.
+    `state`: the values of the controls, "rung" and "other" among them. `told`: key, have (rungs held), lacking (shown
+    rungs whose counts are not there), seq, setting.
     """
     key = name(asked)
     have = {int(i) for i in told.get("have", ())} if told.get("key") == key else set()
     visible = [state["rung"], *([0] if state["beside"] == "relu" else [state["other"]] * (state["beside"] == "gamma"))]
     blocks = {rung: ladder.block(rung) for rung in dict.fromkeys(visible) if rung not in have}
+    lacking = {int(i) for i in told.get("lacking", ())}
     is_done = all(snapshot.is_done for snapshot in snapshots)
     if is_done and (told.get("poll") or not told.get("moving")):  # no ladder for every place a hand passes
         ladder.want(state["rung"])
         if not blocks:
-            ladder.wait(have, PATIENCE)
+            ladder.wait(have, lacking, PATIENCE)
             blocks = _next(ladder, state["rung"], have)
     header: dict[str, Any] = {
         "key": key,
@@ -58,15 +61,16 @@ def packed(
         "sizes": list(ladder.sizes),
         "limit": ladder.limit,
         "counts": [[rung, n, is_all] for rung, (n, is_all) in sorted(ladder.counts.items())],
+        "more": [[rung, c and c.pieces, c and c.sampled] for rung, c in sorted(ladder.more.items())],
         "square": [*ladder.square[0].tolist(), ladder.square[1]],
         "done": is_done and ladder.error is None,
+        "whole": ladder.is_whole,
         "error": ladder.error or "",
         "training": {"done": is_done, "words": _slower(snapshots).progress, "share": _share(_slower(snapshots))},
     }
     arrays: list[np.ndarray] = []
-    setting = sha256(repr((asked.choice.data, asked.choice.shape, asked.choice.three, asked.choice.seed)).encode())
-    if told.get("setting") != setting.hexdigest()[:16]:
-        header["setting"] = _setting(asked.choice, ladder, arrays) | {"name": setting.hexdigest()[:16]}
+    if told.get("setting") != setting_name(asked.choice):
+        header["setting"] = setting(asked.choice, ladder.home, arrays)
     return region_block.answer(header, blocks, arrays)
 
 
@@ -90,12 +94,21 @@ def _share(snapshot: Snapshot) -> float:
     return min(snapshot.epoch / snapshot.epochs, 1.0) if snapshot.epochs else 1.0
 
 
-def _setting(choice: Choice, ladder: Ladder, arrays: list[np.ndarray]) -> dict[str, Any]:
-    """What stays while γ, seed and window move: the training points, or the plane itself and its three inputs."""
+def setting_name(choice: Choice) -> str:
+    """A name for what `setting` tells, the same in every session."""
+    return sha256(repr((choice.data, choice.shape, choice.three, choice.seed)).encode()).hexdigest()[:16]
+
+
+def setting(choice: Choice, home: Slice, arrays: list[np.ndarray]) -> dict[str, Any]:
+    """What stays while γ, seed and window move: the training points, or the plane itself and its three inputs.
+
+    Its arrays are added to `arrays`.
+    """
     known = data.data(choice.data)
     planar = inputs.is_planar(known)
-    centre, half = planes.frame(ladder.home, planes.Window())
-    setting: dict[str, Any] = {
+    centre, half = planes.frame(home, planes.Window())
+    found: dict[str, Any] = {
+        "name": setting_name(choice),
         "planar": planar,
         "plane": choice.shape,
         "classes": list(known.classes),
@@ -106,21 +119,21 @@ def _setting(choice: Choice, ladder: Ladder, arrays: list[np.ndarray]) -> dict[s
     if planar:
         arrays.append(((known.x_train[:POINTS] - centre) / half).astype("<f4"))
         arrays.append(known.labels_train[:POINTS].astype(np.uint8))
-        setting |= {"points": len(known.x_train[:POINTS]), "inputs": [], "picture": None}
+        found |= {"points": len(known.x_train[:POINTS]), "inputs": [], "picture": None}
     else:
-        setting |= {"points": 0, **_inputs(known, choice, ladder, arrays, centre, half)}
+        found |= {"points": 0, **_inputs(known, choice, home, arrays, centre, half)}
     arrays.append(known.labels_test.astype(np.uint8))
-    return setting
+    return found
 
 
 def _inputs(
-    known: Data, choice: Choice, ladder: Ladder, arrays: list[np.ndarray], centre: np.ndarray, half: float
+    known: Data, choice: Choice, home: Slice, arrays: list[np.ndarray], centre: np.ndarray, half: float
 ) -> dict[str, Any]:
     """Where the plane's inputs lie, and how the component makes the picture of any point: origin and directions."""
     chosen = list(choice.three if choice.shape == "images" else choice.three[:1])
     x = known.x_test[chosen].reshape(len(chosen), -1).astype(np.float64)
-    places = (ladder.home.coordinates(x) - centre) / half
-    columns = np.concatenate([ladder.home.points(centre)[None], half * ladder.home.directions])
+    places = (home.coordinates(x) - centre) / half
+    columns = np.concatenate([home.points(centre)[None], half * home.directions])
     arrays.append(_pictures(known, columns).astype("<f4"))
     return {
         "inputs": [

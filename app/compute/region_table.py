@@ -9,6 +9,7 @@ from app.compute import data, planes
 from app.compute.planes import Choice
 from app.compute.regions import Ladder, Question
 from kwta.regions.cells import Cells
+from kwta.slices import Slice
 
 # Rows of the table on the page; the files have all of them.
 ROWS = 200
@@ -118,16 +119,17 @@ def snippet(asked: Question, ladder: Ladder, rung: int) -> str:
         f"net = build({recipe.net!r}, seed={recipe.seed}).eval()",
         *(training if which.is_trained else []),
         *([f"set_gamma(net, Fraction({gamma.numerator}, {gamma.denominator}))"] if gamma is not None else []),
-        *_plane(choice, known.box, ladder),
+        *place(choice, known.box, ladder.view),
         f"cells = plane.cells(net, where, max_regions={ladder.most(rung)}, input_shape={known.shape!r})",
         'print(len(cells), "regions,", merged(cells).max() + 1, "pieces, complete:", cells.complete)',
     ]
     return "\n".join(lines) + "\n"
 
 
-def _plane(choice: Choice, box: tuple[float, float], ladder: Ladder) -> list[str]:
+def place(choice: Choice, box: tuple[float, float], view: Slice) -> list[str]:
+    """`where`, the part of the plane that is shown."""
     if choice.window != planes.Window():
-        return [f"where = slices.Slice.from_json({ladder.view.to_json()!r})"]
+        return [f"where = slices.Slice.from_json({view.to_json()!r})"]
     low, high = box
     cut = [f"where = slices.clipped(where, {low}, {high})"] if choice.clip == "box" else []
     if choice.shape == "box":

@@ -1,7 +1,8 @@
 """The value at which winner and loser swap at each border: what the size of a jump comes from.
 
 At a border of a k-WTA layer the winner i and the loser j meet at v = y_i = y_j, the k-th largest pre-activation. The
-layer's output jumps by v (e_j − e_i), so the next pre-activation by v (W_j − W_i). Xiao, Zhong, Zheng, ICLR 2020, sec. 3.
+layer's output jumps by v (e_j − e_i), so the next pre-activation by v (W_j − W_i). Source: Xiao, Zhong,
+Zheng, ICLR 2020, section 3.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ ENTRIES = 2**21  # of the maps gathered at a time (16 MiB)
 
 
 def values(found: Borders, steps: Stages) -> Float[ndarray, "n 2"]:
-    """v = y_i = y_j of the swapped pair at both ends of each border; it is affine in between. 0 at borders of ReLU layers.
+    """v = y_i = y_j of the swapped pair at both ends of each border, affine in between; 0 at borders of ReLU layers.
 
     steps: the network on the plane of the borders, `stages(net, plane)`. y is the pre-activation of the border's layer
     with the winners that the two cells share in the layers before it, in float64.

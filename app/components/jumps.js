@@ -1,0 +1,961 @@
+// The borders of the regions on a plane, coloured and widened by how far f jumps there, with γ under the hand; beside them
+// the distributions of |jump| and of the value v of the swapped pair over γ.
+//
+// data: bytes, see app/compute/jump_answer.py; the borders of many rungs of γ arrive in the background and stay here, so that
+// moving γ needs no server. Reports moved: { values of the controls, key, have, setting }, see `reports` in shared.js.
+
+const PER_SECOND = 9; // rungs, while γ plays
+const GENTLE = 1500; // ms before γ starts to play by itself
+const CLICK = 4; // px that a click may move
+const NEAR = 14; // px from a border at which it is meant
+const ZOOM = 1.35;
+const NARROWEST = 1e-9;
+const SHADES = 24; // colours and widths of borders
+const DECADES = 3; // of the scale of colours
+const NONE = 65535; // no unit
+const GRID = 48; // cells along a side in which borders are looked up
+
+const clampTo = (v, low, high) => Math.min(Math.max(v, low), high);
+const THOUSANDS = new Intl.NumberFormat("en-US");
+const thousands = (n) => THOUSANDS.format(n);
+const plural = (n, word) => `${thousands(n)} ${word}${n === 1 ? "" : "s"}`;
+
+async function unzipped(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function headed(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  return { header: JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))), body: bytes.subarray(4 + length) };
+}
+
+// Hands out the arrays of a block one after another.
+function reader(body) {
+  let at = 0;
+  const take = (n) => body.slice(at, (at += n));
+  return { bytes: take, floats: (n) => new Float32Array(take(4 * n).buffer), words: (n) => new Uint16Array(take(2 * n).buffer) };
+}
+
+// The borders of one rung, as app/compute/jump_block.py packs them; their ends in u, −1 … 1.
+function picture(bytes) {
+  const { header, body } = headed(bytes);
+  const r = reader(body);
+  const n = header.borders;
+  const steps = r.words(4 * n);
+  const ends = new Float32Array(4 * n);
+  for (let i = 0; i < 4 * n; i++) ends[i] = (2 * steps[i]) / 65535 - 1;
+  return { ...header, n, ends, sizes: r.floats(3 * n), values: r.floats(2 * n), leaves: r.words(n), enters: r.words(n), layers: r.bytes(n), looks: new Map() };
+}
+
+function cached(p, key, make) {
+  if (!p.looks.has(key)) p.looks.set(key, make());
+  return p.looks.get(key);
+}
+
+// |jump| at the share s of border i. The jump is affine there, so its square in l2 or of one logit is the parabola through the
+// three squares, exactly.
+function sizeAt(p, i, s) {
+  const [a, m, b] = [p.sizes[3 * i] ** 2, p.sizes[3 * i + 1] ** 2, p.sizes[3 * i + 2] ** 2];
+  return Math.sqrt(Math.max(a + s * (-3 * a + 4 * m - b) + s * s * (2 * a - 4 * m + 2 * b), 0));
+}
+
+const isFlat = (p, i) => !(p.sizes[3 * i] || p.sizes[3 * i + 1] || p.sizes[3 * i + 2]);
+
+// Calls piece(x0, y0, x1, y1, size) for stretches of a border on which the size hardly changes; size 0 for no jump.
+function stretches(p, i, piece) {
+  const [x0, y0, x1, y1] = [p.ends[4 * i], p.ends[4 * i + 1], p.ends[4 * i + 2], p.ends[4 * i + 3]];
+  if (isFlat(p, i)) return piece(x0, y0, x1, y1, 0);
+  const [a, m, b] = [p.sizes[3 * i], p.sizes[3 * i + 1], p.sizes[3 * i + 2]];
+  const [low, high] = [Math.min(a, m, b), Math.max(a, m, b)];
+  const wanted = Math.ceil(Math.log(high / Math.max(low, high / 1000)) / 0.35);
+  const n = clampTo(Math.min(wanted, Math.ceil(Math.hypot(x1 - x0, y1 - y0) * 50)), 1, 16);
+  for (let k = 0; k < n; k++) {
+    const [s, t] = [k / n, (k + 1) / n];
+    piece(x0 + s * (x1 - x0), y0 + s * (y1 - y0), x0 + t * (x1 - x0), y0 + t * (y1 - y0), Math.max(sizeAt(p, i, (s + t) / 2), Number.MIN_VALUE));
+  }
+  return undefined;
+}
+
+// ----- which border a point is near
+
+function gridOf(p) {
+  return cached(p, "grid", () => {
+    const lists = Array.from({ length: GRID * GRID }, () => []);
+    const place = (x) => clampTo(Math.floor(((x + 1) / 2) * GRID), 0, GRID - 1);
+    for (let i = 0; i < p.n; i++) {
+      const [x0, y0, x1, y1] = p.ends.subarray(4 * i, 4 * i + 4);
+      for (let r = place(Math.min(y0, y1)); r <= place(Math.max(y0, y1)); r++) {
+        for (let c = place(Math.min(x0, x1)); c <= place(Math.max(x0, x1)); c++) lists[r * GRID + c].push(i);
+      }
+    }
+    return { lists, place };
+  });
+}
+
+function distanceTo(p, i, x, y) {
+  const [x0, y0, x1, y1] = p.ends.subarray(4 * i, 4 * i + 4);
+  const [dx, dy] = [x1 - x0, y1 - y0];
+  const s = clampTo(((x - x0) * dx + (y - y0) * dy) / Math.max(dx * dx + dy * dy, 1e-30), 0, 1);
+  return Math.hypot(x0 + s * dx - x, y0 + s * dy - y);
+}
+
+function borderAt(p, x, y, reach) {
+  if (!(Math.abs(x) <= 1 + reach && Math.abs(y) <= 1 + reach)) return -1;
+  const { lists, place } = gridOf(p);
+  let [best, least] = [-1, reach];
+  for (let r = place(y - reach); r <= place(y + reach); r++) {
+    for (let c = place(x - reach); c <= place(x + reach); c++) {
+      for (const i of lists[r * GRID + c]) {
+        const far = distanceTo(p, i, x, y);
+        if (far < least) [best, least] = [i, far];
+      }
+    }
+  }
+  return best;
+}
+
+// ----- windows of the plane: x, y, half in shares of the home square
+
+const windowOf = (text) => {
+  const [x, y, half] = text ? text.split(",").map(Number) : [0, 0, 1];
+  return { x, y, half };
+};
+const windowText = (w) => (w.half === 1 ? "" : [w.x, w.y, w.half].map((v) => String(+v.toPrecision(10))).join());
+const inHome = (x, y, half) => {
+  const h = clampTo(half, NARROWEST, 1);
+  return { x: clampTo(x, h - 1, 1 - h), y: clampTo(y, h - 1, 1 - h), half: h };
+};
+const sameWindow = (a, b) => Math.abs(a.x - b.x) + Math.abs(a.y - b.y) + Math.abs(a.half - b.half) < 1e-8 * a.half;
+
+// The smallest of 1, 2, 5 times a power of ten that is at least x.
+function roundUp(x) {
+  const power = 10 ** Math.floor(Math.log10(x));
+  return power * [1, 2, 5, 10].find((m) => m * power >= x * (1 - 1e-9));
+}
+
+// Up to `most` numbers 1, 2, 5 … times powers of ten, or powers of ten alone, between low and high.
+function ticksBetween(low, high) {
+  const found = [];
+  const wide = Math.log10(high / low) > 2.2;
+  for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++) {
+    for (const m of wide ? [1] : [1, 2, 5]) if (m * 10 ** e >= low * 0.999 && m * 10 ** e <= high * 1.001) found.push(m * 10 ** e);
+  }
+  const stride = Math.ceil(found.length / 5);
+  return found.filter((_, i) => (found.length - 1 - i) % stride === 0);
+}
+
+export default mounted((root, send) => {
+  const part = (name) => root.querySelector(`.${name}`);
+  const box = part("jumps");
+  const stage = part("stage");
+  const [caption, more] = root.querySelector("figcaption").children;
+  let d = null; // the last answer
+  let setting = null; // what stays while γ and window move
+  let state = null; // what the hand wants
+  let pictures = new Map(); // rung → borders, of d.key
+  let figures = new Map(); // rung → numbers
+  let failed = new Map(); // rung → why there is none
+  let at = { x: 0, y: 0, half: 1 }; // the window that these pictures show
+  let view = { ...at }; // the window that the hand wants
+  let shown = null; // the borders on the canvas
+  let usual = true; // γ follows the shared control until the hand moves it
+  let playing = 0; // +1, −1 or 0
+  let playAt = 0;
+  let hover = null; // { x, y } in home coordinates
+  let pinned = null;
+  let hand = null; // pointers on the canvas
+  let colours = theme(root);
+  let arriving = Promise.resolve();
+  let gentle = !reducedMotion();
+  let spoken = "";
+  let target = null; // the 2-D context that is painted on
+
+  // ----- talking with the page
+
+  const hear = reports(send, {
+    values: () => ({ ...state, rung: usual ? 0 : state.rung, window: windowText(view), key: d?.key ?? "", have: [...pictures.keys()], setting: setting?.name ?? "" }),
+    wants: () => (!d || (d.done && pictures.size + failed.size >= d.rungs.length) ? null : d.going && !d.each ? 40 : 300),
+    busy: () => Boolean(hand),
+    before: () => { gentle = false; },
+  });
+
+  async function receive(bytes) {
+    const { header, body } = headed(bytes);
+    const r = reader(body);
+    const next = header.setting ? readSetting(header.setting, r) : setting;
+    const r2 = reader(body.subarray(header.setting_bytes));
+    const found = await Promise.all(header.blocks.map(async ([rung, size]) => [rung, picture(await unzipped(r2.bytes(size)))]));
+    const isOwn = hear.isOwn(header.seq);
+    hear.answered(header.seq, isOwn);
+    if (header.key !== d?.key) pictures = new Map();
+    found.forEach(([rung, p]) => pictures.set(rung, p));
+    const other = setting?.name !== next?.name;
+    setting = next;
+    d = header;
+    figures = new Map(d.figures);
+    failed = new Map(d.failed);
+    if (!state || isOwn || other) {
+      if (!hand && !hear.resting) {
+        const rung = playing && state ? state.rung : header.state.rung;
+        state = { ...header.state, rung };
+        usual = header.state.usual && !playing;
+        view = windowOf(header.state.window);
+        delete state.usual;
+        delete state.bare;
+      }
+    }
+    at = windowOf(header.state.window);
+    if (other) hover = pinned = null;
+    look();
+    draw();
+    hear.poll();
+    if (gentle && !d.each && d.done && pictures.size >= d.rungs.length && usual && header.state.window === "" && header.state.phi === "kwta") {
+      gentle = false;
+      setTimeout(() => usual && !document.hidden && !hover && play(), GENTLE);
+    }
+  }
+
+  function readSetting(s, r) {
+    const points = s.planar ? r.floats(2 * s.points) : null;
+    const labels = s.planar ? r.bytes(s.points) : null;
+    const size = s.picture ? s.picture.reduce((a, b) => a * b, 1) : 0;
+    const columns = s.picture ? [0, 1, 2].map(() => r.floats(size)) : null;
+    return { ...s, points, labels, columns, tests: r.bytes(s.tests) };
+  }
+
+  // ----- γ
+
+  const rungs = () => d.rungs.length - 1;
+  const current = () => (state.phi === "relu" ? 0 : state.rung);
+  const isHere = (rung) => pictures.has(rung);
+  function nearestHere(rung) {
+    let best = null;
+    for (const i of pictures.keys()) if (i && (best === null || Math.abs(i - rung) < Math.abs(best - rung))) best = i;
+    return best;
+  }
+
+  function toRung(rung, byKey = true) {
+    state.rung = clampTo(rung, 1, rungs());
+    state.phi = "kwta";
+    usual = false;
+    gentle = false;
+    draw();
+    if (!isHere(state.rung)) hear.moved(true);
+    if (!playing && byKey) hear.rested();
+  }
+
+  function play() {
+    if (!d) return;
+    state.phi = "kwta";
+    playing = state.rung >= rungs() ? -1 : 1;
+    playAt = state.rung;
+    usual = false;
+    clock.start();
+    look();
+  }
+  function halt() {
+    if (!playing) return;
+    playing = 0;
+    look();
+    hear.rested();
+  }
+  const clock = frames((seconds) => {
+    if (!playing || !d) return false;
+    const next = playAt + (playing * (d.each ? 1.5 : PER_SECOND) * seconds);
+    const place = clampTo(Math.round(next), 1, rungs());
+    if (!isHere(place) && !failed.has(place)) return true; // it will come
+    playAt = next;
+    if (playAt >= rungs()) playing = -1;
+    if (playAt <= 1 && playing < 0) { state.rung = 1; draw(); halt(); return false; }
+    if (place !== state.rung) {
+      state.rung = place;
+      draw();
+    }
+    return true;
+  });
+
+  const gammaOf = (rung) => d.rungs[rung][0];
+  const gammaName = (rung) => (rung ? `γ = ${fixed(gammaOf(rung), 3)}` : "ReLU");
+  function winnersText(rung) {
+    const winners = d.rungs[rung][1];
+    const same = winners.every((k, l) => k === winners[0] && d.sizes[l] === d.sizes[0]);
+    return same ? `k = ${winners[0]} of ${d.sizes[0]}` : `k = ${winners.join(", ")} of ${d.sizes.join(", ")}`;
+  }
+
+  // ----- what is chosen
+
+  function look() {
+    if (!state) return;
+    const names = ["kwta jumps", `nets-${state.nets}`, setting.planar && "planar", d.state.bare && "bare", view.half < 1 && "zoomed", state.size === "logit" && "of-logit"];
+    box.className = names.filter(Boolean).join(" ");
+    for (const button of root.querySelectorAll(".choice[data-key] button")) button.setAttribute("aria-pressed", String(button.dataset.value === state[button.parentElement.dataset.key]));
+    const logits = root.querySelector("select[data-key=logit]");
+    if (logits.options.length !== setting.classes.length) logits.replaceChildren(...setting.classes.map((name, i) => new Option(name, i)));
+    for (const select of root.querySelectorAll("select[data-key]")) if (root.activeElement !== select) select.value = String(state[select.dataset.key]);
+    for (const tick of root.querySelectorAll("input[data-key]")) tick.checked = tick.dataset.key === "clip" ? state.clip === "box" : Boolean(Number(state[tick.dataset.key]));
+    const three = part("three");
+    if (root.activeElement !== three) three.value = state.plane === "random" ? state.three.split(",")[0] : state.three;
+    part("rung").max = String(rungs());
+    const playButton = part("play");
+    playButton.querySelector("path").setAttribute("d", playing ? "M3 2h4v12H3zM9 2h4v12H9z" : "M3 2l11 6-11 6z");
+    playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
+    part("relu").setAttribute("aria-pressed", String(state.phi === "relu"));
+    const progress = part("progress");
+    progress.classList.toggle("done", d.training.done);
+    progress.firstElementChild.value = d.training.share;
+    progress.lastElementChild.textContent = d.training.words;
+    fit();
+  }
+
+  // The largest picture that leaves the curves room beside it, or the window's width.
+  function fit() {
+    const width = box.clientWidth;
+    if (!width) return;
+    const narrow = width < 700;
+    const top = Math.max(0, Math.min(box.getBoundingClientRect().top + window.scrollY, 160)) + part("controls").offsetHeight;
+    const rest = window.innerHeight - top - root.querySelector("figcaption").offsetHeight - part("ladder").offsetHeight - 30;
+    const side = Math.floor(narrow ? width : clampTo(Math.min(rest, width * 0.5), 220, 1000));
+    part("body").classList.toggle("narrow", narrow);
+    const figure = root.querySelector("figure");
+    figure.style.width = `${side}px`;
+    part("chart").style.height = `${narrow ? 330 : clampTo(rest - 175, 230, 560)}px`;
+  }
+
+  // ----- sizes, absolute or in standard deviations of f on the plane
+
+  const isRelative = () => Boolean(Number(state.relative));
+  const scaleOf = (rung) => (isRelative() ? 1 / Math.max(figures.get(rung)?.spread ?? 1, 1e-300) : 1);
+  const sizeName = () => ({ l2: "‖jump‖₂", l1: "‖jump‖₁", linf: "‖jump‖∞", logit: `|jump| of logit ${setting.classes[state.logit]}` })[state.size];
+  const unitName = () => (isRelative() ? "standard deviations of f on the plane" : "in units of the logits");
+
+  // The same scale for every γ: from the largest 95 % quantile down DECADES.
+  function range() {
+    let top = 0;
+    for (const [rung, row] of figures) if (rung && row.size[4]) top = Math.max(top, row.size[4] * scaleOf(rung));
+    const high = top > 0 ? roundUp(top) : 1;
+    return [high / 10 ** DECADES, high];
+  }
+  const shareOf = (size, [low, high]) => clampTo(Math.log(size / low) / Math.log(high / low), 0, 1);
+  // Large jumps stand out: dark on a light page, bright on a dark one.
+  const toneOf = (share) => viridis(colours.dark ? share : 0.93 * (1 - share));
+  const widthOf = (share) => 0.8 + 4.2 * share ** 1.4;
+
+  // ----- the picture
+
+  function pathsOf(p, scale) {
+    const [low, high] = range();
+    return cached(p, [scale, low, high].join(), () => {
+      const paths = Array.from({ length: SHADES + 1 }, () => new Path2D());
+      for (let i = 0; i < p.n; i++) {
+        stretches(p, i, (x0, y0, x1, y1, size) => {
+          const path = paths[size ? 1 + Math.min(Math.floor(shareOf(size * scale, [low, high]) * SHADES), SHADES - 1) : 0];
+          path.moveTo(x0, y0);
+          path.lineTo(x1, y1);
+        });
+      }
+      return paths;
+    });
+  }
+
+  // From u of the pictures at hand to pixels: x → ox + s x, y → oy − s y.
+  function transform(side) {
+    const s = (side / 2 / view.half) * at.half;
+    return { s, ox: side / 2 + ((at.x - view.x) / view.half) * (side / 2), oy: side / 2 - ((at.y - view.y) / view.half) * (side / 2) };
+  }
+  const toPixels = (x, y, side) => [side / 2 + ((x - view.x) / view.half) * (side / 2), side / 2 - ((y - view.y) / view.half) * (side / 2)];
+  const fromPixels = (px, py, side) => [view.x + ((2 * px) / side - 1) * view.half, view.y + (1 - (2 * py) / side) * view.half];
+
+  const thinner = (p) => clampTo(Math.sqrt(2500 / Math.max(p.n, 1)), 0.45, 1);
+
+  function paintBorders(g, p, side) {
+    const { s, ox, oy } = transform(side);
+    const thin = thinner(p);
+    g.save();
+    g.transform(s, 0, 0, -s, ox, oy);
+    g.lineCap = "round";
+    pathsOf(p, scaleOf(p.rung)).forEach((path, shade) => {
+      const share = (shade - 0.5) / SHADES;
+      g.strokeStyle = shade ? toneOf(share) : colours.text;
+      g.globalAlpha = shade ? 1 : 0.35;
+      g.lineWidth = (shade ? thin * widthOf(share) : 0.8) / s;
+      g.stroke(path);
+    });
+    g.restore();
+  }
+
+  function paintOver(s, side) {
+    if (setting.planar && Number(state.points)) paintPoints(s, side);
+    paintInputs(s, side);
+    for (const spot of [pinned, hover]) if (spot) paintMarked(s, side, borderUnder(spot, side));
+    paintScale(s, side);
+  }
+
+  // A border with its ends A and B, and an arrow from the cell in which the winner still wins.
+  function paintMarked(s, side, i) {
+    if (i < 0) return;
+    const { s: m, ox, oy } = transform(side);
+    const [x0, y0, x1, y1] = [0, 1, 2, 3].map((c) => (c % 2 ? oy - m * shown.ends[4 * i + c] : ox + m * shown.ends[4 * i + c]));
+    for (const [stroke, width] of [[colours.background, 7], [colours.positive, 3.5]]) s.line(x0, y0, x1, y1, { stroke, width });
+    const length = Math.hypot(x1 - x0, y1 - y0) || 1;
+    const [nx, ny] = [-(y1 - y0) / length, (x1 - x0) / length]; // to the right of A → B on the screen
+    const [mx, my] = [(x0 + x1) / 2, (y0 + y1) / 2];
+    const tip = [mx + 15 * nx, my + 15 * ny];
+    s.line(mx - 13 * nx, my - 13 * ny, ...tip, { stroke: colours.text, width: 2 });
+    s.polygon([tip, [mx + 7 * nx + 4 * ny, my + 7 * ny - 4 * nx], [mx + 7 * nx - 4 * ny, my + 7 * ny + 4 * nx]], { fill: colours.text });
+    [["A", x0, y0, -1], ["B", x1, y1, 1]].forEach(([name, x, y, sign]) => {
+      s.circle(x, y, 3.5, { fill: colours.positive, stroke: colours.background });
+      const [tx, ty] = [clampTo(x + (sign * 12 * (x1 - x0)) / length, 8, side - 8), clampTo(y + (sign * 12 * (y1 - y0)) / length, 8, side - 8)];
+      s.circle(tx, ty, 8, { fill: colours.background, alpha: 0.85 });
+      s.text(tx, ty, name, { size: 13, weight: 700, align: "middle", fill: colours.text });
+    });
+  }
+
+  function paintPoints(s, side) {
+    for (let i = 0; i < setting.labels.length; i++) {
+      const [x, y] = toPixels(setting.points[2 * i], setting.points[2 * i + 1], side);
+      if (x < -5 || y < -5 || x > side + 5 || y > side + 5) continue;
+      if (setting.labels[i] % 2) s.rect(x - 3, y - 3, 6, 6, { fill: "#ffffff", stroke: "#000000" });
+      else s.circle(x, y, 3, { fill: "#000000", stroke: "#ffffff" });
+    }
+  }
+
+  // The inputs that the plane passes through: a dot, and the picture beside it.
+  function paintInputs(s, side) {
+    const size = side < 300 ? 30 : 42;
+    setting.inputs.forEach(({ label, index, u }) => {
+      const [x, y] = toPixels(...u, side);
+      if (x < 0 || y < 0 || x > side || y > side) return;
+      const left = x > side - size - 14 ? x - size - 8 : x + 8;
+      const top = clampTo(y - size / 2, 2, side - size - 60);
+      if (view.half > 0.2) {
+        if (target) {
+          target.imageSmoothingEnabled = false;
+          target.drawImage(imageAt(...u), left, top, size, size);
+        }
+        s.rect(left, top, size, size, { stroke: colours.text, width: 1 });
+        s.rect(left - 1, top + size, size + 2, 15, { fill: "#000000" });
+        s.text(left + size / 2, top + size + 8, `${setting.classes[label]} · №${index}`, { size: 11, fill: "#ffffff", align: "middle" });
+      }
+      s.circle(x, y, 5, { fill: "#000000", stroke: "#ffffff", width: 2 });
+    });
+  }
+
+  function imageAt(x, y) {
+    const [c, h, w] = setting.picture;
+    const [o, a, b] = setting.columns;
+    const [low, high] = setting.box;
+    const image = new ImageData(w, h);
+    for (let p = 0; p < h * w; p++) {
+      for (let channel = 0; channel < 3; channel++) {
+        const q = p + (c === 3 ? channel : 0) * h * w;
+        image.data[4 * p + channel] = (255 * (o[q] + x * a[q] + y * b[q] - low)) / (high - low);
+      }
+      image.data[4 * p + 3] = 255;
+    }
+    const canvas = new OffscreenCanvas(w, h);
+    canvas.getContext("2d").putImageData(image, 0, 0);
+    return canvas;
+  }
+
+  function paintScale(s, side) {
+    const [low, high] = range();
+    const width = Math.min(210, side * 0.5);
+    const [x, y] = [12, side - 16];
+    s.rect(x - 7, y - 34, width + 92, 46, { fill: colours.background, alpha: 0.95, radius: 4 });
+    s.text(x, y - 24, `${sizeName()}${isRelative() ? ", in standard deviations of f" : ""}`, { size: 12, weight: 600, fill: colours.text });
+    for (let i = 0; i < 48; i++) {
+      const share = (i + 0.5) / 48;
+      const h = 2 * widthOf(share);
+      s.rect(x + (i * width) / 48, y - h / 2 + 4, width / 48 + 0.6, h, { fill: toneOf(share) });
+    }
+    for (let e = 0; e <= DECADES; e++) {
+      const text = number(low * 10 ** e, 1);
+      s.text(x + (e * width) / DECADES, y - 9, e ? text : `≤ ${text}`, { size: 12, fill: colours.text, align: e === 0 ? "start" : e === DECADES ? "end" : "middle" });
+    }
+    s.line(x + width + 14, y + 4, x + width + 34, y + 4, { stroke: colours.text, width: 1, alpha: 0.5 });
+    s.text(x + width + 39, y + 4, "none", { size: 12, fill: colours.text });
+  }
+
+  function borderUnder(spot, side = stage.clientWidth) {
+    if (!shown || !spot) return -1;
+    if (spot.border >= 0 && spot.rung === shown.rung && spot.key === d.key) return spot.border;
+    const reach = (NEAR / side) * 2 * (view.half / at.half);
+    return borderAt(shown, (spot.x - at.x) / at.half, (spot.y - at.y) / at.half, reach);
+  }
+
+  const fits = fitted(stage, (context, side) => {
+    if (!state) return;
+    target = context;
+    context.fillStyle = colours.panel;
+    context.fillRect(0, 0, side, side);
+    if (shown) paintCached(context, side);
+    paintOver(canvasSurface(context, colours.font), side);
+  });
+
+  // The borders are kept as an image once they were painted, so that pointing costs little.
+  let kept = null;
+  function paintCached(context, side) {
+    const density = Math.min(window.devicePixelRatio || 1, 3);
+    const { s, ox, oy } = transform(side);
+    const name = [d.key, shown.rung, scaleOf(shown.rung), range(), side, density, colours.dark, s, ox, oy].join();
+    if (kept?.name !== name) {
+      kept = { name, canvas: kept?.canvas };
+      return paintBorders(context, shown, side);
+    }
+    if (!kept.isDrawn) {
+      const size = Math.round(side * density);
+      if (kept.canvas?.width !== size) kept.canvas = new OffscreenCanvas(size, size);
+      const g = kept.canvas.getContext("2d");
+      g.setTransform(1, 0, 0, 1, 0, 0);
+      g.clearRect(0, 0, size, size);
+      g.setTransform(density, 0, 0, density, 0, 0);
+      paintBorders(g, shown, side);
+      kept.isDrawn = true;
+    }
+    return context.drawImage(kept.canvas, 0, 0, side, side);
+  }
+
+  function draw() {
+    if (!d || !setting) return;
+    const start = performance.now();
+    const rung = current();
+    if (isHere(rung)) shown = pictures.get(rung);
+    else if (rung && nearestHere(rung) !== null) shown = pictures.get(nearestHere(rung));
+    else if (!isHere(shown?.rung)) shown = null;
+    fits.redraw();
+    marks.redraw();
+    chart.redraw();
+    words();
+    box.dataset.ms = (performance.now() - start).toFixed(2);
+  }
+
+  // ----- γ's rungs
+
+  const marks = fitted(part("marks"), (g, width, height) => {
+    if (!d) return;
+    const [left, right] = [8, width - 8]; // where the middle of the slider's thumb can be
+    const step = (right - left) / Math.max(rungs() - 1, 1);
+    for (let i = 1; i <= rungs(); i++) {
+      const x = left + (i - 1) * step;
+      g.fillStyle = isHere(i) ? colours.primary : colours.border;
+      const tall = isHere(i) ? height : 3;
+      g.fillRect(x - Math.min(step * 0.35, 2), height - tall, Math.min(step * 0.7, 4), tall);
+    }
+  });
+
+  // ----- the two curves over γ
+
+  const chart = fitted(part("chart"), (g, width, height) => {
+    if (d && state) paintChart(canvasSurface(g, colours.font), width, height);
+  });
+
+  const rowsOf = () => [...figures].filter(([rung, row]) => rung && row.size[2] !== null).sort((a, b) => a[0] - b[0])
+    .map(([rung, row]) => ({ ...row, rung, gamma: gammaOf(rung), size: row.size.map((v) => v * scaleOf(rung)) }));
+
+  const xOf = (width) => {
+    const [left, right] = [56, width - 10];
+    return { left, right, x: (gamma) => left + gamma * (right - left) };
+  };
+
+  function paintChart(s, width, height) {
+    const rows = rowsOf();
+    const { left, right, x } = xOf(width);
+    const middle = Math.round(height * 0.53);
+    const ink = { fill: colours.text, size: 13 };
+    for (const gamma of [0, 0.25, 0.5, 0.75, 1]) {
+      s.line(x(gamma), 20, x(gamma), height - 20, { stroke: colours.border, alpha: 0.5 });
+      s.text(x(gamma), height - 9, fixed(gamma, 2), { ...ink, align: gamma === 1 ? "end" : "middle" });
+    }
+    s.text(x(0.125), height - 9, "γ", { ...ink, italic: true, align: "middle" });
+    const y1 = paintSizes(s, rows, [left, right, 22, middle - 8], x);
+    const y2 = paintValues(s, rows, [left, right, middle + 20, height - 20], x);
+    paintCursor(s, rows, [y1, y2], x, [22, height - 20]);
+  }
+
+  function band(s, rows, pick, [low, high], x, y, alpha, fill) {
+    if (rows.length < 2) return;
+    const upper = rows.map((row) => [x(row.gamma), y(pick(row)[high])]);
+    const lower = rows.map((row) => [x(row.gamma), y(pick(row)[low])]).reverse();
+    s.polygon([...upper, ...lower], { fill, alpha });
+  }
+
+  function trace(s, points, o) {
+    for (let i = 1; i < points.length; i++) s.line(...points[i - 1], ...points[i], typeof o === "function" ? o(i) : o);
+  }
+
+  function paintSizes(s, rows, [left, right, top, bottom], x) {
+    const ink = { fill: colours.text, size: 13 };
+    s.text(left - 46, top - 12, `${sizeName()} at the borders, ${unitName()}`, { ...ink, size: 12.5, weight: 600 });
+    const seen = rows.flatMap((row) => row.size.slice(1, 4)).filter((v) => v > 0);
+    const edges = rows.flatMap((row) => [row.size[0], row.size[4]]).filter((v) => v > 0);
+    if (!seen.length) {
+      s.text((left + right) / 2, (top + bottom) / 2, "no jumps yet", { ...ink, align: "middle" });
+      return null;
+    }
+    const low = Math.max(Math.min(...edges), Math.min(...seen) / 10);
+    const high = Math.max(...edges, low * 10);
+    const y = (v) => bottom - (clampTo(Math.log(Math.max(v, low) / low) / Math.log(high / low), 0, 1)) * (bottom - top);
+    for (const tick of ticksBetween(low, high)) {
+      s.line(left, y(tick), right, y(tick), { stroke: colours.border, alpha: 0.6 });
+      s.text(left - 6, y(tick), number(tick, 1), { ...ink, align: "end" });
+    }
+    band(s, rows, (row) => row.size, [0, 4], x, y, 0.16, colours.primary);
+    band(s, rows, (row) => row.size, [1, 3], x, y, 0.3, colours.primary);
+    const points = rows.map((row) => [x(row.gamma), y(row.size[2])]);
+    trace(s, points, { stroke: colours.primary, width: 2.5, dash: d.each ? [5, 4] : undefined });
+    points.forEach(([px, py], i) => {
+      if (d.each || rows.length < 30 || !rows[i].is_all) s.circle(px, py, 3, { fill: rows[i].is_all ? colours.primary : colours.background, stroke: colours.primary });
+    });
+    const best = least(rows);
+    s.text(clampTo(x(best.gamma), left + 60, right - 66), Math.min(y(best.size[2]) + 13, bottom - 6), `smallest at γ = ${fixed(best.gamma, 2)}`, { ...ink, size: 12, align: "middle" });
+    return y;
+  }
+
+  function paintValues(s, rows, [left, right, top, bottom], x) {
+    const ink = { fill: colours.text, size: 13 };
+    s.text(left - 46, top - 11, "value v at which winner and loser swap, and |v| (dashed)", { ...ink, size: 12.5, weight: 600 });
+    const known = rows.filter((row) => row.value[2] !== null);
+    if (!known.length) return null;
+    const high = Math.max(...known.map((row) => Math.max(row.value[4], 0)), 1e-9);
+    const low = Math.min(...known.map((row) => Math.min(row.value[0], 0)), -1e-9);
+    const y = (v) => bottom - ((v - low) / (high - low)) * (bottom - top);
+    const step = roundUp((high - low) / 5);
+    for (let k = Math.ceil(low / step); k <= high / step; k++) {
+      s.line(left, y(k * step), right, y(k * step), { stroke: k ? colours.border : colours.text, alpha: k ? 0.6 : 0.7, width: k ? 1 : 1.2 });
+      s.text(left - 6, y(k * step), number(+(k * step).toPrecision(3), 2), { ...ink, align: "end" });
+    }
+    band(s, known, (row) => row.value, [0, 4], x, y, 0.14, colours.text);
+    band(s, known, (row) => row.value, [1, 3], x, y, 0.18, colours.text);
+    const points = known.map((row) => [x(row.gamma), y(row.value[2])]);
+    trace(s, points, (i) => ({ stroke: known[i].value[2] < 0 ? colours.negative : colours.positive, width: 3 }));
+    trace(s, known.map((row) => [x(row.gamma), y(row.level[2])]), { stroke: colours.text, width: 1.6, dash: [5, 4] });
+    s.text(right - 4, y(0) - 8, "v > 0", { ...ink, size: 12, align: "end", fill: colours.text });
+    s.text(right - 4, y(0) + 9, "v < 0: negative winners", { ...ink, size: 12, align: "end", fill: colours.text });
+    return y;
+  }
+
+  function paintCursor(s, rows, [y1, y2], x, [top, bottom]) {
+    const rung = current();
+    if (!rung) return;
+    const here = x(gammaOf(rung));
+    s.line(here, top, here, bottom, { stroke: colours.positive, width: 2 });
+    const row = rows.find((r) => r.rung === rung);
+    if (!row) return;
+    if (y1) s.circle(here, y1(row.size[2]), 5.5, { fill: colours.positive, stroke: colours.background, width: 2 });
+    if (y2 && row.value[2] !== null) s.circle(here, y2(row.value[2]), 5.5, { fill: colours.positive, stroke: colours.background, width: 2 });
+  }
+
+  const least = (rows) => rows.reduce((best, row) => (row.size[2] < best.size[2] ? row : best));
+
+  // ----- the words
+
+  function set(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  // Words with <b> around numbers; everything in them is made here.
+  function tell(element, words) {
+    const html = words.map((word) => (Array.isArray(word) ? `<b>${word[0]}</b>` : word)).join("").replaceAll("&", "&amp;");
+    if (element.innerHTML !== html) element.innerHTML = html;
+  }
+
+  function captionWords() {
+    const rung = current();
+    const kind = d.each ? (rung ? `trained at ${gammaName(rung)}` : "trained with ReLU") : gammaName(rung);
+    if (failed.has(rung)) return [`${kind}: no picture`, failed.get(rung)];
+    if (!shown || shown.rung !== rung) return [`${kind}: ${d.each ? "in training …" : "being computed …"}`, shown ? `shown meanwhile: ${gammaName(shown.rung)}` : ""];
+    const count = `${plural(shown.n, "border")} of ${plural(shown.cells, "region")}`;
+    if (!shown.complete) return [`${kind}: over ${count}`, `limit reached: ${fixed(100 * shown.covered, 1)} % of the area is shown. Zoom in for all of it`];
+    const nets = d.each ? "a network of its own, trained at this γ" : "the weights stay, only γ is varied";
+    return [`${kind}: ${count}, exact`, rung ? `${winnersText(rung)} · ${nets}` : `${d.each ? "a network of its own" : "the same weights"} · no jump at any border`];
+  }
+
+  function see() {
+    const rung = current();
+    const rows = rowsOf();
+    if (!rung) return [`<b>ReLU</b>: f only bends at its borders; no border jumps. Choose a γ to see the cliffs of k-WTA.`];
+    const row = rows.find((r) => r.rung === rung);
+    if (!row) return [`γ = ${fixed(gammaOf(rung), 3)}: ${figures.has(rung) ? "no borders here" : "not measured yet"}.`];
+    const best = least(rows);
+    const [first, last] = [rows[0], rows[rows.length - 1]];
+    const times = (r) => `×${number(r.size[2] / Math.max(best.size[2], 1e-300), 2)} at γ = ${fixed(r.gamma, 2)}`;
+    const turn = rows.length < 5 ? "" : ` Smallest: ${number(best.size[2], 2)} at γ = ${fixed(best.gamma, 2)}; ${times(first)}, ${times(last)}.`;
+    return ["Median |jump| ", [number(row.size[2], 2)], ` (middle half ${number(row.size[1], 2)} to ${number(row.size[3], 2)}) at γ = ${fixed(row.gamma, 3)}.${turn}`];
+  }
+
+  function why() {
+    const rung = current();
+    if (!rung) return ["At a border of ReLU the switching unit is at v = 0, so the output has nothing to jump by."];
+    const row = rowsOf().find((r) => r.rung === rung);
+    if (!row || row.value[2] === null) return ["The jump is v (Wⱼ − Wᵢ): v is what winner and loser both have where they swap."];
+    const side = row.negative > 0.95 ? "nearly all winners that swap are negative" : row.negative < 0.05 ? "the swapping units are positive" : `${fixed(100 * row.negative, 0)} % of the borders have v < 0`;
+    return ["The jump starts as v (Wⱼ − Wᵢ). Here the median v is ", [number(row.value[2], 2)], `, |v| ${number(row.level[2], 2)}: ${side}. Where the k-th largest is near 0, cliffs are low.`];
+  }
+
+  function words() {
+    const [main, about] = captionWords();
+    set(caption, main);
+    set(more, about);
+    stage.setAttribute("aria-label", `${main}. ${about}. Borders coloured and widened by ${sizeName()}.`);
+    const rung = current();
+    set(part("gamma"), rung ? gammaName(rung) : "ReLU");
+    part("gamma").title = winnersText(state.rung);
+    const slider = part("rung");
+    if (Number(slider.value) !== state.rung) slider.value = String(state.rung);
+    slider.setAttribute("aria-valuetext", `${gammaName(state.rung)}, ${winnersText(state.rung)}`);
+    part("relu").setAttribute("aria-pressed", String(state.phi === "relu"));
+    tell(part("see"), see());
+    tell(part("why"), why());
+    part("chart").setAttribute("aria-label", `Median and quantiles of |jump| and of v against γ: ${figures.size} of ${d.rungs.length} measured. ${part("see").textContent} ${part("why").textContent}`);
+    info();
+    const row = figures.get(rung);
+    Object.assign(box.dataset, { key: d.key, rung: state.rung, borders: shown?.rung === rung ? shown.n : "", median: row?.size[2] ?? "", value: row?.value[2] ?? "", here: pictures.size, failed: failed.size, all: d.rungs.length, window: windowText(at), settled: String(sameWindow(at, view)), playing: String(Boolean(playing)), nets: state.nets });
+    if (!playing && !hand) speak(`${main}. ${part("see").textContent}`);
+  }
+
+  const speak = throttled((text) => {
+    if (text !== spoken) set(part("spoken"), (spoken = text));
+  }, 1500);
+
+  function info() {
+    const spot = hover ?? pinned;
+    const i = borderUnder(spot);
+    box.dataset.border = i;
+    thumb.redraw();
+    if (i < 0) return set(part("about"), d.training.done || !d.each ? "Point at a border: its layer, the units that swap, the jump at both ends. A click pins it; the wheel zooms." : "Networks are trained one after another, nearest γ first; each appears as soon as it is ready.");
+    const p = shown;
+    const scale = scaleOf(p.rung);
+    const [a, b] = [number(p.sizes[3 * i] * scale), number(p.sizes[3 * i + 2] * scale)];
+    const [leaves, enters] = [p.leaves[i], p.enters[i]];
+    const layer = `Border ${i}${pinned && !hover ? ", pinned" : ""}, layer ${p.layers[i] + 1}: `;
+    if (leaves === NONE || enters === NONE) return set(part("about"), `${layer}unit ${leaves === NONE ? enters : leaves} switches ${leaves === NONE ? "on" : "off"} along the arrow; no jump, f bends.`);
+    return set(part("about"), `${layer}along the arrow unit ${leaves} leaves and unit ${enters} enters. |jump| ${a} at A, ${b} at B${isRelative() ? " standard deviations" : ""}; v = ${number(p.values[2 * i])} at A, ${number(p.values[2 * i + 1])} at B.`);
+  }
+
+  const thumb = fitted(part("thumb"), (g, width, height) => {
+    const spot = hover ?? pinned;
+    if (!d || !setting?.picture || !spot) return;
+    g.imageSmoothingEnabled = false;
+    g.drawImage(imageAt(spot.x, spot.y), 0, 0, width, height);
+  });
+
+  // ----- the hand
+
+  function zoomed(factor, x, y) {
+    const half = clampTo(view.half / factor, NARROWEST, 1);
+    const f = half / view.half;
+    view = inHome(x + (view.x - x) * f, y + (view.y - y) * f, half);
+    box.classList.toggle("zoomed", view.half < 1);
+    draw();
+    hear.movedByKey();
+  }
+
+  function spotOf(event) {
+    const area = stage.getBoundingClientRect();
+    const [x, y] = fromPixels(event.clientX - area.left, event.clientY - area.top, area.width);
+    return { x, y };
+  }
+
+  let pending = 0;
+  function hovered() {
+    pending = 0;
+    if (!d) return;
+    fits.redraw();
+    info();
+  }
+  const hoverSoon = () => { if (!pending) pending = requestAnimationFrame(hovered); };
+
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.button || !d) return;
+    halt();
+    stage.setPointerCapture(event.pointerId);
+    hand ??= { pointers: new Map(), went: 0 };
+    hand.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+  });
+  stage.addEventListener("pointermove", (event) => {
+    if (!d || !setting) return;
+    hover = event.pointerType === "touch" ? null : spotOf(event);
+    if (hand?.pointers.has(event.pointerId)) pulled(event);
+    hoverSoon();
+  });
+  stage.addEventListener("pointerleave", () => {
+    hover = null;
+    hoverSoon();
+  });
+  const up = (event) => {
+    if (!hand) return;
+    hand.pointers.delete(event.pointerId);
+    if (hand.pointers.size) return;
+    const { went } = hand;
+    hand = null;
+    if (event.type === "pointercancel") return;
+    if (went > CLICK) return hear.moved();
+    const spot = spotOf(event);
+    const border = borderUnder(spot);
+    pinned = border < 0 || (pinned && borderUnder(pinned) === border) ? null : { ...spot, border, rung: shown.rung, key: d.key };
+    hovered();
+  };
+  stage.addEventListener("pointerup", up);
+  stage.addEventListener("pointercancel", up);
+  stage.addEventListener("wheel", (event) => {
+    if (!d || (event.deltaY > 0 && view.half >= 1)) return;
+    event.preventDefault();
+    halt();
+    const spot = spotOf(event);
+    zoomed(Math.exp(-clampTo(event.deltaY, -150, 150) * 0.0028), spot.x, spot.y);
+  }, { passive: false });
+  stage.addEventListener("dblclick", (event) => {
+    const spot = spotOf(event);
+    zoomed(2.5, spot.x, spot.y);
+  });
+
+  // One finger or the mouse moves the plane, two fingers zoom as well.
+  function pulled(event) {
+    const before = [...hand.pointers.values()];
+    const area = stage.getBoundingClientRect();
+    const middle = (points) => [0, 1].map((c) => points.reduce((sum, p) => sum + p[c], 0) / points.length);
+    const spread = (points) => (points.length > 1 ? Math.hypot(points[0][0] - points[1][0], points[0][1] - points[1][1]) : 1);
+    hand.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    const after = [...hand.pointers.values()];
+    const [from, to] = [middle(before), middle(after)];
+    hand.went += Math.hypot(to[0] - from[0], to[1] - from[1]) + Math.abs(spread(after) - spread(before));
+    if (hand.went <= CLICK) return;
+    const [x, y] = fromPixels(to[0] - area.left, to[1] - area.top, area.width);
+    const next = inHome(view.x, view.y, (view.half * spread(before)) / spread(after));
+    const f = next.half / view.half;
+    const scale = (2 * view.half * f) / area.width;
+    view = inHome(x + (view.x - x) * f - (to[0] - from[0]) * scale, y + (view.y - y) * f + (to[1] - from[1]) * scale, next.half);
+    box.classList.toggle("zoomed", view.half < 1);
+    draw();
+    hear.moved(true);
+  }
+
+  // The curves: pulling along them moves γ.
+  function gammaAt(event) {
+    const area = part("chart").getBoundingClientRect();
+    const { x } = xOf(area.width);
+    const px = event.clientX - area.left;
+    let best = 1;
+    for (let i = 2; i <= rungs(); i++) if (Math.abs(x(gammaOf(i)) - px) < Math.abs(x(gammaOf(best)) - px)) best = i;
+    return best;
+  }
+  part("chart").addEventListener("pointerdown", (event) => {
+    if (!d || event.button) return;
+    halt();
+    part("chart").setPointerCapture(event.pointerId);
+    toRung(gammaAt(event));
+  });
+  part("chart").addEventListener("pointermove", (event) => {
+    if (d && part("chart").hasPointerCapture(event.pointerId)) toRung(gammaAt(event));
+  });
+
+  part("rung").addEventListener("input", (event) => { halt(); toRung(Number(event.target.value)); });
+  part("rung").addEventListener("change", () => hear.moved());
+  const step = (by) => () => { halt(); toRung(state.rung + by); };
+  const toggle = () => (playing ? halt() : ((gentle = false), play()));
+  part("play").onclick = () => d && toggle();
+  part("back").onclick = () => d && step(-1)();
+  part("forth").onclick = () => d && step(1)();
+  const whole = () => { view = { x: 0, y: 0, half: 1 }; look(); draw(); hear.moved(); };
+  part("whole").onclick = whole;
+  part("relu").onclick = () => d && choose("phi", state.phi === "relu" ? "kwta" : "relu");
+
+  function choose(key, value) {
+    if (!d) return;
+    halt();
+    state[key] = value;
+    if (["plane", "three", "pseed", "clip"].includes(key)) { view = { x: 0, y: 0, half: 1 }; pinned = null; }
+    if (key === "nets") { usual = true; state.rung = 1; pinned = null; }
+    look();
+    draw();
+    hear.moved();
+  }
+  for (const button of root.querySelectorAll(".choice[data-key] button")) button.onclick = () => choose(button.parentElement.dataset.key, button.dataset.value);
+  for (const select of root.querySelectorAll("select[data-key]")) select.onchange = () => choose(select.dataset.key, select.dataset.key === "logit" ? Number(select.value) : select.value);
+  for (const tick of root.querySelectorAll("input[data-key]")) tick.onchange = () => choose(tick.dataset.key, tick.dataset.key === "clip" ? (tick.checked ? "box" : "free") : Number(tick.checked));
+  part("three").onchange = (event) => {
+    const found = event.target.value.split(/[\s,;]+/).filter(Boolean).map(Number);
+    const most = setting.tests.length;
+    if (state.plane === "random" && found.length === 1) found.push(...[0, 1, 2].filter((i) => i !== found[0]).slice(0, 2));
+    const right = found.length === 3 && new Set(found).size === 3 && found.every((i) => Number.isInteger(i) && i >= 0 && i < most);
+    event.target.classList.toggle("wrong", !right);
+    event.target.title = right ? "" : `three different numbers from 0 to ${most - 1}`;
+    if (right) choose("three", found.join());
+  };
+  part("new").onclick = () => {
+    if (!d) return undefined;
+    if (state.plane === "random") return choose("pseed", 1 + Math.floor(Math.random() * 9998));
+    const chosen = [];
+    for (let tries = 0; chosen.length < 3; tries++) { // of three classes, if there are so many
+      const i = Math.floor(Math.random() * setting.tests.length);
+      const known = chosen.some((j) => j === i || (tries < 200 && setting.tests[j] === setting.tests[i]));
+      if (!known) chosen.push(i);
+    }
+    return choose("three", chosen.join());
+  };
+
+  // ----- to keep
+
+  // A surface that draws the same, moved to the right and down.
+  function shifted(s, dx, dy) {
+    return {
+      ...s,
+      rect: (x, y, w, h, o) => s.rect(x + dx, y + dy, w, h, o),
+      circle: (x, y, r, o) => s.circle(x + dx, y + dy, r, o),
+      line: (x1, y1, x2, y2, o) => s.line(x1 + dx, y1 + dy, x2 + dx, y2 + dy, o),
+      polygon: (points, o) => s.polygon(points.map(([x, y]) => [x + dx, y + dy]), o),
+      text: (x, y, text, o) => s.text(x + dx, y + dy, text, o),
+    };
+  }
+
+  function paintAll(s, width, height) {
+    const side = height - 50;
+    const [main, about] = captionWords();
+    s.text(0, 12, main, { size: 17, weight: 700, fill: colours.text });
+    s.text(0, 32, about, { size: 12, fill: colours.text });
+    const own = shifted(s, 0, 46);
+    if (shown) exported(own, shown, side);
+    target = null; // images of the inputs are no lines
+    paintOver(own, side);
+    paintChart(shifted(s, side + 20, 46), width - side - 20, side);
+    s.text(side + 20, 12, part("see").textContent.split(". ")[0], { size: 13, fill: colours.text });
+  }
+
+  function exported(s, p, side) {
+    const { s: m, ox, oy } = transform(side);
+    const scale = scaleOf(p.rung);
+    const found = [];
+    for (let i = 0; i < p.n; i++) stretches(p, i, (x0, y0, x1, y1, size) => found.push([size ? shareOf(size * scale, range()) : -1, ox + m * x0, oy - m * y0, ox + m * x1, oy - m * y1]));
+    found.sort((a, b) => a[0] - b[0]);
+    for (const [share, x0, y0, x1, y1] of found) {
+      if (Math.min(x0, x1) > side || Math.max(x0, x1) < 0 || Math.min(y0, y1) > side || Math.max(y0, y1) < 0) continue;
+      s.line(x0, y0, x1, y1, share < 0 ? { stroke: colours.text, width: 0.8, alpha: 0.35 } : { stroke: toneOf(share), width: thinner(p) * widthOf(share) });
+    }
+  }
+  const shape = () => [stage.clientWidth + 20 + Math.max(part("chart").clientWidth, 460), stage.clientWidth + 50];
+  part("png").onclick = () => d && savedPng("kwta-jumps.png", ...shape(), colours, paintAll);
+  part("svg").onclick = () => d && savedSvg("kwta-jumps.svg", ...shape(), colours, paintAll);
+
+  const resize = new ResizeObserver(() => { if (state && d) fit(); });
+  resize.observe(box);
+  const stops = [
+    fits.stop, marks.stop, chart.stop, thumb.stop, hear.stop,
+    whenThemeChanges(root, () => { colours = theme(root); kept = null; draw(); }),
+    keys({
+      " ": () => d && toggle(), ArrowRight: () => d && step(1)(), ArrowLeft: () => d && step(-1)(),
+      "+": () => d && zoomed(ZOOM, (pinned ?? hover ?? view).x, (pinned ?? hover ?? view).y), "-": () => d && zoomed(1 / ZOOM, view.x, view.y), Home: () => d && whole(),
+    }),
+    () => resize.disconnect(), () => clock.stop(),
+  ];
+
+  let last = null;
+  return {
+    update(data) {
+      if (!data || data === last) return;
+      last = data;
+      arriving = arriving.then(() => receive(data)).catch((error) => console.error(error));
+    },
+    destroy: () => stops.forEach((stop) => stop()),
+  };
+});
