@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from kwta import __version__, devices
+from kwta.attacks.training import objective
 from kwta.cli import checkpoint, words
 from kwta.cli.console import Console, plain
 from kwta.cli.failures import FailedError, misuse
@@ -30,6 +31,7 @@ EXAMPLES = (
     "train --data digits --relu --optimiser adam --epochs 10 --json",
     "train --data digits --anneal paper --epochs 41 --rate-step 30:0.01 --clip 1 --out runs/annealed",
     "train --data mnist --train-size 1000 --test-size 500 --conv 4,8 --gamma 0.1 --epochs 2 --out runs/mnist",
+    "train --data digits --widths 64,64 --adversarial trades --eps 0.1 --attack-steps 5 --epochs 3 --out runs/trades",
     "train --data my_points.csv --widths 32,32 --patience 5 --out runs/mine",
 )
 
@@ -54,17 +56,23 @@ def run(arguments: Namespace, console: Console) -> int:
     data = data_options.loaded(spec, console)
     net = build(network_options.spec(arguments, data), arguments.seed)
     with misuse():
-        records = train(net, data, plan, device=str(device))
+        records = train(net, data, plan, device=str(device), objective=objective(plan.adversarial, data.box))
     for sentence in (_described(net, data, device), *training_options.surprises(plan)):
         console.note(sentence)
     try:
-        epochs, stopped = _followed(records, console, plan.epochs * steps_per_epoch(len(data.x_train), plan.batch))
+        epochs, stopped = _followed(records, console, _n_steps(data, plan))
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"interrupted; {_unsaved(arguments.out)}") from stop
     record = _record(data, plan, device, epochs, stopped)
     console.report(stopped.message)
     _end(net, record, stopped, arguments.out, console)
     return 0
+
+
+def _n_steps(data: Data, plan: Training) -> int:
+    """Steps of the optimiser in all."""
+    per_batch = 1 if plan.adversarial is None else plan.adversarial.steps_per_batch
+    return plan.epochs * per_batch * steps_per_epoch(len(data.x_train), plan.batch)
 
 
 def _end(net: Network, record: dict[str, Any], stopped: Stopped, out: str | None, console: Console) -> None:

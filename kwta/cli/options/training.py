@@ -4,9 +4,9 @@ from argparse import ArgumentParser, Namespace
 from typing import get_args
 
 from kwta.cli.failures import UsageError, misuse
-from kwta.cli.options import network
+from kwta.cli.options import adversarial, network
 from kwta.cli.parser import number, rate_step, seed, whole
-from kwta.training import Annealing, Training
+from kwta.training import Annealing, Augmentation, Training
 from kwta.training.spec import Optimiser
 
 # Adam's steps have about the size of the rate: its authors' default, where SGD takes a tenth.
@@ -29,12 +29,14 @@ def arguments(parser: ArgumentParser) -> None:
     add("--rate-step", type=rate_step, action="append", default=[], metavar="EPOCH:RATE", help=again)
     add("--clip", type=number, metavar="C", help="largest L2 norm of the gradient (default: no clipping)")
     add("--patience", type=whole, metavar="E", help="stop after E epochs without a lower loss (default: never)")
+    add("--augment", action="store_true", help="images: crop at random after 4 pixels of padding, mirror one in two")
     add(
         "--device",
         default="auto",
         metavar="D",
         help="auto, cpu, cuda or mps; auto is KWTA_DEVICE or the best (default: %(default)s)",
     )
+    adversarial.arguments(parser)
 
 
 def spec(arguments: Namespace) -> Training:
@@ -54,6 +56,8 @@ def spec(arguments: Namespace) -> Training:
             network.schedule(arguments),
             arguments.patience,
             arguments.seed,
+            Augmentation() if arguments.augment else None,
+            adversarial.spec(arguments),
         )
 
 
