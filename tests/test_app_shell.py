@@ -207,9 +207,9 @@ def test_specs_fit_the_data_and_gamma():
     ("setup", "message"),
     [
         (Setup(data="moons@0.05", net="conv 4"), "convolutions need images; moons has inputs of 2 numbers"),
-        (Setup(net="64", gamma=0.01), "γ must be at least 1/64"),
+        (Setup(net="64", gamma=0.01), "without a winner; choose at least 0.02"),
         (Setup(net="conv 4,4,4,4,4"), "pool 2"),
-        (Setup(net="8", gamma=0.1), "no winner"),
+        (Setup(net="8", gamma=0.1), "of 8 units, without a winner"),
         (Setup(data="cifar10", net="4096,4096"), "at most 10,000,000 weights"),
         (Setup(data="nowhere"), "one of digits"),
     ],

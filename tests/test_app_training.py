@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.compute import packing, recipes, training
+from app.compute import Unusable, networks, packing, recipes, training
 from app.compute.frames import FAINTEST, Framer, grid, samples
 from app.compute.runs import FRAMES, Recipe, Run, end_all, frame_steps
 from app.state import Setup
@@ -332,6 +332,72 @@ def test_the_twin_differs_in_its_activation_alone():
     assert (pair.left.seed, pair.left.data) == (pair.right.seed, pair.right.data) == (3, "moons")
     assert recipes.key(pair) == recipes.key(recipes.pair(setup, MLP((2, 8, 2), 0.5), "relu", "annealed", Training()))
     assert recipes.key(pair) != recipes.key(recipes.pair(setup, MLP((2, 8, 2), 0.5), "1.0", "annealed", Training()))
+
+
+def test_layers_may_have_gammas_of_their_own():
+    setup = Setup(gamma=0.01, net="64,8")  # the shared γ is too small, and does not matter
+    wanted = recipes.net(setup, recipes.read_gammas(" 0.3, 0.25"))
+    assert wanted.winners == (19, 2)
+    pair = recipes.pair(setup, wanted, "relu", "held", Training())
+    assert pair.right.net == MLP((64, 64, 8, 10))
+    assert training.file_name(pair.left) == "kwta_digits_gamma0.3-0.25_seed0.safetensors"
+    with pytest.raises(Unusable, match="annealing moves γ of all layers alike"):
+        recipes.pair(setup, wanted, "relu", "annealed", Training())
+
+
+@pytest.mark.parametrize(
+    ("gamma", "gammas", "said"),
+    [
+        (0.01, "", "γ = 0.01 leaves hidden layer 1, of 64 units, without a winner; choose at least 0.13$"),
+        (0.1, "", "γ = 0.1 leaves hidden layer 2, of 8 units, without a winner; choose at least 0.13$"),
+        (0.1, "0.01,0.5", "γ = 0.01 leaves hidden layer 1, of 64 units, without a winner; choose at least 0.02 there"),
+        (0.2, "0.1", "2 hidden layers need as many γ, or one for all; got 1"),
+    ],
+)
+def test_a_layer_without_winner_is_told_with_the_least_gamma_for_it(gamma, gammas, said):
+    with pytest.raises(Unusable, match=said):
+        recipes.net(Setup(gamma=gamma, net="64,8"), gammas)
+
+
+def test_the_least_gamma_has_a_winner_and_a_hundredth_less_has_none():
+    for n in range(1, 300):
+        hundredths = round(100 * networks.least(n))
+        assert hundredths * n >= 100
+        assert hundredths == 1 or (hundredths - 1) * n < 100
+    assert recipes.net(Setup(net="64"), "0.015625").winners == (1,)
+
+
+def test_the_schedule_carries_every_control_into_the_training():
+    plan = recipes.schedule(30, 16, "adam", 0.01, 2.0, "15:0.001,10:0.005", 0.001, 4)
+    assert plan == Training(
+        30, 16, "adam", 0.01, weight_decay=0.001, rate_steps=((15, 0.001), (10, 0.005)), clip=2.0, patience=4
+    )
+    assert recipes.schedule(20, 64, "sgd", 0.1, 0.0) == Training(20, 64, "sgd", 0.1)
+
+
+def test_steps_of_the_learning_rate_are_put_in_order():
+    assert recipes.read_steps("15: 0.001 ,10:5e-3") == "10:0.005,15:0.001"
+    assert recipes.read_steps("") == ""
+
+
+@pytest.mark.parametrize("text", ["10", "10:", "0:0.1", "5:0", "5:nan", "5:1000", "5:0.1,5:0.2", "x" * 5000])
+def test_steps_that_cannot_be_are_refused(text):
+    with pytest.raises(ValueError, match="pairs EPOCH:RATE, such as") as error:
+        recipes.read_steps(text)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["0", "1.1", "0.2,", "a", "nan,0.1", "1e999"])
+def test_gammas_of_layers_that_cannot_be_are_refused(text):
+    with pytest.raises(ValueError, match="γ per layer is a list"):
+        recipes.read_gammas(text)
+
+
+def test_a_training_that_stops_early_says_so(moons):
+    run = finished(Run(recipe(learning_rate=1e-5, weight_decay=0.9, epochs=60, patience=1), moons))
+    header, _ = unpacked(packing.packed([run, run], "name", len(run.frames), moons))
+    assert [side["early"] for side in header["sides"]] == [True, True]
+    assert "epoch" in header["sides"][0]["message"]
 
 
 @pytest.mark.parametrize("epochs", [41, 50, 60])

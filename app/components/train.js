@@ -256,8 +256,8 @@ class Player {
   get latest() { return this.frameOf(this.frameOf(1).step > this.frameOf(0).step ? 1 : 0); }
 
   name(i) {
-    const gamma = this.frameOf(i).gammas.find((x) => x !== null);
-    return gamma === undefined ? "ReLU" : `k-WTA, γ = ${fixed(gamma, gamma * 100 % 1 > 1e-6 ? 3 : 2)}`;
+    const gammas = this.frameOf(i).gammas.filter((x) => x !== null), shown = new Set(gammas).size > 1 ? gammas : gammas.slice(0, 1);
+    return shown.length ? `k-WTA, γ = ${shown.map((g) => fixed(g, (g * 100) % 1 > 1e-6 ? 3 : 2)).join(", ")}` : "ReLU";
   }
 
   label(text, x, y, options = {}) {
@@ -446,6 +446,8 @@ class Player {
     const failed = [0, 1].filter((i) => this.ends[i].failed && at >= this.sides[i].length - 1);
     const results = [0, 1].map((i) => failed.includes(i) ? `${this.name(i)}: ${this.ends[i].message}`
       : `${this.name(i)}: ${percent(this.lastEpoch(i)?.test)} of ${this.setting.counts[1].toLocaleString("en")} test inputs right`);
+    const early = [0, 1].filter((i) => this.ends[i].early && at >= this.sides[i].length - 1);
+    early.forEach((i) => (results[i] += ` (${this.ends[i].message.replace(/\.$/, "")})`));
     const place = `Epoch ${this.epoch()} of ${this.epochsTotal()}, step ${this.latest.step}`;
     this.readout.textContent = `${place}. ${results.join(" · ")}${failed.length ? "" : "."}`;
     this.readout.title = `${this.setting.counts[0].toLocaleString("en")} training inputs`;

@@ -1,13 +1,14 @@
 """Networks from the few words in which the controls name them: "64,64", or "conv 8,16 / 64"."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from app.compute import Unusable
 from app.compute.data import Outline, outline, title
 from app.compute.words import short
+from kwta.activation.count import exact
 from kwta.networks import CNN, MLP, Network, Spec, build
 
 # What a page can still train, draw and answer for within a second or so.
@@ -73,10 +74,9 @@ def spec(setup, relu: bool = False) -> Spec:
     """
     found = layers(setup.net)
     data = outline(setup.data)
-    try:
-        spec = _spec(found, data, None if relu else setup.gamma, setup.data)
-    except ValueError as error:
-        raise NetworkError(str(error).replace("gamma", "γ")) from error
+    spec = _spec(found, data, setup.data)
+    if not relu:
+        spec = with_gamma(spec, setup.gamma)
     if spec.n_parameters > MAX_PARAMETERS:
         raise NetworkError(
             f"a network here has at most {MAX_PARAMETERS:,} weights; {found} on {title(setup.data)} "
@@ -85,15 +85,42 @@ def spec(setup, relu: bool = False) -> Spec:
     return spec
 
 
-def _spec(found: Layers, data: Outline, gamma: float | None, name: str) -> Spec:
+def with_gamma(spec: Spec, gamma: float | tuple[float, ...]) -> Spec:
+    """The network with this γ, or with one for each hidden layer; NetworkError where a layer would have no winner."""
+    gammas = gamma if isinstance(gamma, tuple) else (gamma,) * len(spec.sizes)
+    if len(gammas) != len(spec.sizes):
+        raise NetworkError(f"these {len(spec.sizes)} hidden layers need as many γ, or one for all; got {len(gammas)}")
+    for layer, (one, n) in enumerate(zip(gammas, spec.sizes, strict=True), start=1):
+        if exact(one) * n < 1:
+            at_least = f"{least(n):g} there" if isinstance(gamma, tuple) else f"{least(min(spec.sizes)):g}"
+            raise NetworkError(
+                f"γ = {one:g} leaves hidden layer {layer}, of {n} units, without a winner; choose at least {at_least}"
+            )
+    return replace(spec, gamma=gamma)
+
+
+def least(n: int) -> float:
+    """The smallest γ, in hundredths, that leaves a layer of n units a winner; 0.01 from 100 units on.
+
+    >>> least(64), least(8), least(1)
+    (0.02, 0.13, 1.0)
+    """
+    return max(-(-100 // n), 1) / 100
+
+
+def _spec(found: Layers, data: Outline, name: str) -> Spec:
+    """The network with ReLU."""
     if not found.channels:
-        return MLP((data.inputs, *found.widths, data.n_classes), gamma)
+        return MLP((data.inputs, *found.widths, data.n_classes))
     if len(data.shape) != 3:
         raise NetworkError(
             f"convolutions need images; {title(name)} has inputs of {data.inputs} numbers. Use widths such as 64,64"
         )
     image = (data.shape[0], data.shape[1], data.shape[2])
-    return CNN(image, found.channels, data.n_classes, hidden=found.widths, gamma=gamma)
+    try:
+        return CNN(image, found.channels, data.n_classes, hidden=found.widths)
+    except ValueError as error:  # an image too small for so many convolutions
+        raise NetworkError(str(error)) from error
 
 
 def network(setup, relu: bool = False) -> Network:

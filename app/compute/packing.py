@@ -74,6 +74,7 @@ def _side(side: Run, start: int, end: int, arrays: list[np.ndarray]) -> dict[str
         "message": side.error or (side.stopped.message if side.stopped else "") if complete else "",
         "failed": complete
         and (side.error is not None or (side.stopped is not None and side.stopped.reason == "diverged")),
+        "early": complete and side.stopped is not None and side.stopped.reason == "no progress",
         "sizes": list(side.recipe.net.sizes),
         "winners": list(side.recipe.net.winners),
         "at": frame_steps(side.total_steps),

@@ -7,6 +7,7 @@ from typing import Literal
 
 from app.compute import networks
 from app.compute.runs import FRAMES, Recipe
+from app.compute.words import short
 from kwta.activation.count import exact
 from kwta.networks import Spec
 from kwta.training import Annealing, Training
@@ -18,6 +19,9 @@ SCHEDULES = {"held": "held", "annealed": "annealed, 2γ to γ"}
 OPTIMISERS = ("sgd", "adam")
 # Annealing goes from 2γ to γ in so many steps, as in the recipe of Xiao et al. (0.2 to 0.1 by 0.005).
 ANNEALING_STEPS = 20
+MAX_EPOCHS = 200
+LEAST_RATE, MOST = 1e-5, 100.0
+MAX_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -29,16 +33,29 @@ class Pair:
     kind: Literal["pair"] = "pair"
 
 
+def net(setup, gammas: str = "") -> Spec:
+    """The k-WTA network that the controls describe, with γ of their own for its layers where `gammas` names them.
+
+    Raises NetworkError where a γ leaves a layer without winner, or they are not as many as the hidden layers.
+    """
+    if not gammas:
+        return networks.spec(setup)
+    return networks.with_gamma(networks.spec(setup, relu=True), tuple(map(float, gammas.split(","))))
+
+
 def pair(setup, net: Spec, against: str, anneal: str, base: Training) -> Pair:
     """The k-WTA network that the controls describe, and its twin: ReLU, or k-WTA at another γ, held.
 
-    Raises NetworkError where a γ leaves a layer without winner.
+    Raises NetworkError where a γ leaves a layer without winner, or all are to be annealed though each has its own.
     """
+    if anneal == "annealed" and isinstance(net.gamma, tuple):
+        raise networks.NetworkError(
+            "annealing moves γ of all layers alike: hold γ, or give the layers none of their own"
+        )
     gamma = annealing(setup.gamma, base.epochs) if anneal == "annealed" else None
-    beside = None if against == RELU else float(against)
     try:
-        twin = replace(net, gamma=beside)
-    except ValueError as error:
+        twin = replace(net, gamma=None) if against == RELU else networks.with_gamma(net, float(against))
+    except networks.NetworkError as error:
         raise networks.NetworkError(f"beside it: {error}") from error
     left = Recipe(setup.data, net, setup.seed, replace(base, gamma=gamma, seed=setup.seed), setup.device)
     right = Recipe(setup.data, twin, setup.seed, replace(base, seed=setup.seed), setup.device)
@@ -58,9 +75,37 @@ def annealing(gamma: float, epochs: int) -> Annealing:
     return Annealing(start, gamma, step, every=max(1, (epochs - 1) // ANNEALING_STEPS))
 
 
-def schedule(epochs: int, batch: int, optimiser: str, rate: float, clip: float) -> Training:
-    """The training that the controls of the view describe; γ and seed come with `pair`."""
-    return Training(epochs, batch, optimiser, rate, clip=clip or None)
+def schedule(
+    epochs: int,
+    batch: int,
+    optimiser: str,
+    rate: float,
+    clip: float,
+    steps: str = "",
+    decay: float = 0.0,
+    patience: int = 0,
+) -> Training:
+    """The training that the controls of the view describe; γ and seed come with `pair`. 0 is none, for ever, never."""
+    return Training(
+        epochs,
+        batch,
+        optimiser,
+        rate,
+        weight_decay=decay,
+        rate_steps=rate_steps(steps),
+        clip=clip or None,
+        patience=patience or None,
+    )
+
+
+def rate_steps(text: str) -> tuple[tuple[int, float], ...]:
+    """Epochs and the learning rates from then on.
+
+    >>> rate_steps("10:0.01, 15:0.001")
+    ((10, 0.01), (15, 0.001))
+    """
+    pairs = [part.split(":") for part in text.split(",") if part.strip()]
+    return tuple((int(epoch), float(rate)) for epoch, rate in pairs)
 
 
 def course(gamma: float, epochs: int, anneal: str) -> str:
@@ -84,7 +129,7 @@ def read_twin(text: str) -> str:
     try:
         exact(float(text))
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"the network beside it must be relu or a γ above 0 and up to 1, got {text[:40]!r}") from error
+        raise ValueError(f"the network beside it must be relu or a γ above 0 and up to 1, got {short(text)}") from error
     return str(float(text))
 
 
@@ -95,12 +140,42 @@ def read_have(value: object) -> int:
 
 def read_rate(text: str) -> float:
     """A learning rate from 1e-5 to 100; raises ValueError otherwise."""
-    return _number(text, 1e-5, 100.0, "the learning rate")
+    return _number(text, LEAST_RATE, MOST, "the learning rate")
 
 
 def read_clip(text: str) -> float:
     """A bound on the gradient's norm from 0 (none) to 100; raises ValueError otherwise."""
-    return _number(text, 0.0, 100.0, "the gradient clipping")
+    return _number(text, 0.0, MOST, "the gradient clipping")
+
+
+def read_decay(text: str) -> float:
+    """A weight decay from 0 to 1; raises ValueError otherwise."""
+    return _number(text, 0.0, 1.0, "the weight decay")
+
+
+def read_steps(text: str) -> str:
+    """Steps of the learning rate as `rate_steps` reads them, in order; raises ValueError otherwise."""
+    try:
+        found = sorted(rate_steps(text))
+    except ValueError:
+        found = [(0, 0.0)]
+    epochs = {epoch for epoch, _ in found}
+    sound = all(1 <= epoch <= MAX_EPOCHS and LEAST_RATE <= rate <= MOST for epoch, rate in found)
+    if not sound or len(found) > MAX_STEPS or len(epochs) < len(found):
+        raise ValueError(
+            f"steps of the learning rate are at most {MAX_STEPS} pairs EPOCH:RATE, such as 10:0.01, 15:0.001, "
+            f"of different epochs from 1 to {MAX_EPOCHS} and rates from {LEAST_RATE:g} to {MOST:g}; got {short(text)}"
+        )
+    return ",".join(f"{epoch}:{rate:g}" for epoch, rate in found)
+
+
+def read_gammas(text: str) -> str:
+    """γ of every hidden layer, or nothing; raises ValueError for what is no γ in (0, 1]."""
+    try:
+        found = [float(exact(float(part))) for part in text.split(",")] if text.strip() else []
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"γ per layer is a list of numbers above 0 and up to 1, got {short(text)}") from error
+    return ",".join(f"{one:g}" for one in found[: networks.MAX_LAYERS + 1])
 
 
 def _number(text: str, low: float, high: float, name: str) -> float:
@@ -109,7 +184,7 @@ def _number(text: str, low: float, high: float, name: str) -> float:
     except ValueError:
         value = float("nan")
     if not low <= value <= high:
-        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, got {text[:40]!r}")
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}, got {short(text)}")
     return value
 
 

@@ -108,5 +108,6 @@ def viewer() -> Viewer:
 
 def file_name(recipe: Recipe) -> str:
     """A name that says what is in the file."""
-    gamma = "relu" if recipe.net.gamma is None else f"gamma{recipe.net.gamma}"
+    gammas = dict.fromkeys(f"{float(gamma):g}" for gamma in recipe.net.gammas if gamma is not None)
+    gamma = f"gamma{'-'.join(gammas)}" if gammas else "relu"
     return f"kwta_{recipe.data}_{gamma}_seed{recipe.seed}.safetensors"

@@ -17,16 +17,44 @@ CONTROLS = (
         state.one_of("the schedule of γ", tuple(recipes.SCHEDULES)),
         bound=False,
     ),
-    state.Control("epochs", "Epochs", 20, "Passes over the training data.", state.whole("the epochs", 1, 200)),
+    state.Control(
+        "epochs", "Epochs", 20, "Passes over the training data.", state.whole("the epochs", 1, recipes.MAX_EPOCHS)
+    ),
     state.Control("batch", "Batch", 64, "Examples per step.", state.whole("the batch", 1, 1024)),
     state.Control(
         "optimiser", "Optimiser", "sgd", "SGD has momentum 0.9.", state.one_of("the optimiser", OPTIMISERS), False
     ),
     state.Control("rate", "Learning rate", 0.1, "SGD likes 0.1 here, Adam 0.001.", recipes.read_rate),
     state.Control(
+        "drops",
+        "Learning rate later",
+        "",
+        "Pairs EPOCH:RATE, such as 10:0.01, 15:0.001: from the start of that epoch on.",
+        recipes.read_steps,
+        bound=False,
+    ),
+    state.Control("decay", "Weight decay", 0.0, "L2 penalty added to the gradient; 0 is none.", recipes.read_decay),
+    state.Control(
         "clipping", "Gradient clipping", 0.0, "Largest L2 norm of the gradient; 0 is none.", recipes.read_clip
     ),
+    state.Control(
+        "patience",
+        "Patience",
+        0,
+        "Stop after so many epochs in a row without a lower training loss; 0 never stops early.",
+        state.whole("the patience", 0, recipes.MAX_EPOCHS),
+    ),
+    state.Control(
+        "gammas",
+        "γ of each layer",
+        "",
+        "One for every hidden layer, such as 0.3, 0.1, instead of the shared γ. On this page only.",
+        recipes.read_gammas,
+        bound=False,
+    ),
 )
+
+PLAN = ("epochs", "batch", "optimiser", "rate", "clipping", "drops", "decay", "patience")
 
 
 def chooser(key: str, options, **more) -> None:
@@ -39,6 +67,11 @@ def number(key: str, low, high, step, **more) -> None:
     st.number_input(c.label, low, high, c.default, step, key=key, help=c.help, bind="query-params", **more)
 
 
+def typed(key: str, example: str) -> None:
+    c = state.control(key, CONTROLS)
+    st.text_input(c.label, key=key, help=c.help, placeholder=example, persist_state="session")
+
+
 def controls(setup: state.Setup) -> None:
     beside, schedule, epochs, more = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     with beside:
@@ -46,12 +79,19 @@ def controls(setup: state.Setup) -> None:
     with schedule:
         chooser("anneal", tuple(recipes.SCHEDULES), format_func=recipes.SCHEDULES.get)
     with epochs:
-        number("epochs", 1, 200, 1)
+        number("epochs", 1, recipes.MAX_EPOCHS, 1)
     with more, st.popover("More", width="stretch", key="train_more"):
-        number("batch", 1, 1024, 1)
-        chooser("optimiser", OPTIMISERS)
-        number("rate", 1e-5, 100.0, 0.01, format="%g")
-        number("clipping", 0.0, 100.0, 0.1, format="%g")
+        left, right = st.columns(2)
+        with left:
+            chooser("optimiser", OPTIMISERS)
+            number("rate", recipes.LEAST_RATE, recipes.MOST, 0.01, format="%g")
+            typed("drops", "10:0.01, 15:0.001")
+            typed("gammas", "as the shared γ")
+        with right:
+            number("batch", 1, 1024, 1)
+            number("decay", 0.0, 1.0, 0.0001, format="%g")
+            number("clipping", 0.0, recipes.MOST, 0.1, format="%g")
+            number("patience", 0, recipes.MAX_EPOCHS, 1)
     if course := recipes.course(setup.gamma, value("epochs"), value("anneal")):
         st.caption(course)
 
@@ -89,25 +129,34 @@ def about(setup: state.Setup) -> str:
     return "train_maps" if networks.layers(setup.net).channels else "train_images"
 
 
-setup = state.current()
-state.follow(CONTROLS)
-stands_above = st.container()
-with st.container(key="words_train_controls"):
-    controls(setup)
-schedule = recipes.schedule(*(value(key) for key in ("epochs", "batch", "optimiser", "rate", "clipping")))
-pair = recipes.pair(setup, networks.spec(setup), value("against"), value("anneal"), schedule)
-viewer = training.viewer()
-with stands_above:
-    stage(pair)
-with st.container(key="words_train"):
-    st.markdown(text.load(about(setup)))
+def save(recipe: recipes.Recipe) -> None:
+    viewer = training.viewer()
     st.download_button(
         "Download the k-WTA network",
-        data=lambda: viewer.checkpoint(pair.left),
-        file_name=training.file_name(pair.left),
+        data=lambda: viewer.checkpoint(recipe),
+        file_name=training.file_name(recipe),
         mime="application/octet-stream",
         icon=":material/download:",
         key="train_download",
         on_click="ignore",
         help="As far as it has learnt on this page: weights and spec in one file, see kwta.networks.from_bytes.",
     )
+
+
+setup = state.current()
+state.follow(CONTROLS)
+stands_above = st.container()
+with st.container(key="words_train_controls"):
+    controls(setup)
+schedule = recipes.schedule(*(value(key) for key in PLAN))
+with stands_above:
+    try:
+        pair = recipes.pair(setup, recipes.net(setup, value("gammas")), value("against"), value("anneal"), schedule)
+        stage(pair)
+    except Unusable as error:
+        pair = None
+        picture.refused(error)
+with st.container(key="words_train"):
+    st.markdown(text.load(about(setup)))
+    if pair:
+        save(pair.left)

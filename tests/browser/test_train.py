@@ -214,7 +214,39 @@ def test_data_that_cannot_be_had_get_a_message_and_the_page_stays(browser, tmp_p
         expect(watch.page.locator(".st-key-share")).to_be_visible()
 
 
-ABSURD = ({"gamma": "7"}, {"net": "64,,x"}, {"anneal": "often"}, {"rate": "fast"}, {"epochs": "-3"})
+def test_a_gamma_without_winners_gets_the_least_one_named_and_the_controls_stay(visit):
+    page = visit(data="moons", net="8", gamma=0.12, epochs=5)
+    expect(page.locator('[data-testid="stAlert"]').first).to_contain_text(
+        "γ = 0.12 leaves hidden layer 1, of 8 units, without a winner; choose at least 0.13"
+    )
+    expect(page.locator(".st-key-epochs input")).to_be_visible()
+    page.locator(".st-key-gamma input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    expect(stage(page).locator(".readout")).to_contain_text("γ = 0.13", timeout=15_000)
+    expect(page.locator('[data-testid="stAlert"]')).to_have_count(0)
+
+
+def test_a_link_carries_what_is_under_more(visit):
+    more = {"gammas": "0.5,0.25", "drops": "2:0.01", "decay": 0.001, "patience": 3}
+    page = visit(data="moons", net="8,8", epochs=4, **more)
+    box = stage(page)
+    expect(box.locator(".readout")).to_contain_text("k-WTA, γ = 0.50, 0.25")
+    page.locator(".st-key-train_more button").click()
+    for key, shown in {"gammas": "0.5,0.25", "drops": "2:0.01", "decay": "0.001", "patience": "3"}.items():
+        expect(page.locator(f".st-key-{key} input")).to_have_value(shown)
+    for key in more:
+        assert f"{key}=" in page.url
+
+
+ABSURD = (
+    {"gamma": "7"},
+    {"net": "64,,x"},
+    {"anneal": "often"},
+    {"rate": "fast"},
+    {"epochs": "-3"},
+    {"drops": "soon"},
+    {"gammas": "7"},
+)
 
 
 @pytest.mark.parametrize("query", ABSURD)
