@@ -17,7 +17,7 @@ ROWS = (
     ("cli", "warm", "__main__"),
     ("sweeps",),
     ("training", "regions", "jumps", "attacks"),
-    ("patterns", "networks", "datasets", "slices", "threats", "timing"),
+    ("patterns", "networks", "datasets", "slices", "threats", "timing", "published"),
     ("activation",),
     ("devices", "seeds", ""),  # "" is kwta/__init__.py
 )
