@@ -146,7 +146,7 @@ def test_a_gamma_without_winner_says_so_and_nobody_wins():
     assert told(at)["k"] == 0
     assert told(at)["threshold"] is None
     assert not any(told(at)["won"])
-    assert any("no winner" in caption.value for caption in at.caption)
+    assert any("without a winner" in caption.value for caption in at.caption)
 
 
 def test_own_values_bring_their_number_along():
