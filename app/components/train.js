@@ -114,7 +114,7 @@ class Player {
     this.scrub.max = String(Math.max(...this.ends.map((end) => end.total_steps)));
     if (this.wish && !isAnswer) this.request(this.wish === "again" ? 0 : this.length);
     else if (this.cancelled && !this.done) this.request(this.length);
-    else if (this.wish) { this.wish = ""; this.go(this.length - 1); }
+    else if (this.wish) { this.wish = ""; this.go(this.cancelled ? this.length - 1 : this.position); }
     else if (this.sought !== null) this.go(this.sought);
     this.describeCancel();
     this.draw();
@@ -124,7 +124,7 @@ class Player {
   // Whether a block answers what was wished for; one that was asked for before may come first.
   isAnswer(header) {
     if (this.wish === "again") return !header.cancelled && header.start === 0;
-    return header.cancelled || header.sides.every((side) => side.done);
+    return header.cancelled || header.sides.every((side) => side.ended);
   }
 
   readSetting(reader) {
@@ -200,11 +200,13 @@ class Player {
 
   describeCancel() {
     const button = this.cancelButton;
-    button.disabled = this.done && !this.cancelled;
+    const ended = this.ends.length === 2 && this.ends.every((end) => end.ended); // also while it is still being played
+    button.disabled = ended && !this.cancelled;
     button.classList.toggle("cancelled", this.cancelled);
     button.querySelector("span").textContent = this.cancelled ? "Train again" : "Cancel";
     button.querySelector("path").setAttribute("d", this.cancelled ? AGAIN : STOP);
-    button.title = this.cancelled ? "Train again, from the same initialisation" : "Cancel: the training ends here, what was learnt stays";
+    button.title = this.cancelled ? "Train again, from the same initialisation"
+      : ended ? "Nothing to cancel: the training has ended, what plays is a recording" : "Cancel: the training ends here, what was learnt stays";
     this.note.hidden = !this.cancelled;
     this.box.dataset.cancelled = String(this.cancelled);
     if (!this.cancelled) return;

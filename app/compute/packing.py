@@ -71,6 +71,7 @@ def _side(side: Run, start: int, end: int, arrays: list[np.ndarray]) -> dict[str
     return {
         "frames": frames,
         "done": complete,
+        "ended": side.is_ended,
         "message": side.error or (side.stopped.message if side.stopped else "") if complete else "",
         "failed": complete
         and (side.error is not None or (side.stopped is not None and side.stopped.reason == "diverged")),
