@@ -88,7 +88,7 @@ class Columns:
         rows = self._rows(name)
         weight = np.array(rows.reshape(len(rows), -1).T, order="C")
         bias = self.offset.reshape(-1).copy()
-        if not (_all_finite(weight) and _all_finite(bias)):
+        if not (all_finite(weight) and all_finite(bias)):
             raise ValueError(f"the weights before {name} exceed the range of float64")
         return weight, bias
 
@@ -140,12 +140,12 @@ def _moved(module: nn.Module, x: Float[ndarray, "batch *shape"], name: str) -> F
 def _finite(values: Tensor, name: str, part: str) -> Float[ndarray, "*shape"]:
     """The values in float64; ValueError if there is none among them."""
     exact = values.detach().double().cpu().numpy()
-    if not _all_finite(exact):
+    if not all_finite(exact):
         raise ValueError(f"{name}.{part} holds NaN or infinite values; weights and biases must be finite")
     return exact
 
 
-def _all_finite(values: Float[ndarray, "*shape"]) -> bool:
+def all_finite(values: Float[ndarray, "*shape"]) -> bool:
     """Whether no value is NaN or infinite: a finite sum says so at once."""
     return isfinite(np.add.reduce(values, axis=None)) or bool(np.isfinite(values).all())
 

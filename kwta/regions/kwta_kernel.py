@@ -13,6 +13,7 @@ from kwta.regions.polygon_kernel import (
     COLUMNS,
     CURSOR,
     DONE,
+    GROUPED,
     INDEX,
     LAYERS,
     M_FIRST,
@@ -26,6 +27,7 @@ from kwta.regions.polygon_kernel import (
     R_FIRST,
     R_TOP,
     REFERENCE,
+    RESUMES,
     SET_WORDS,
     SIDES,
     STAMP,
@@ -65,40 +67,51 @@ from kwta.regions.winners_kernel import (
 
 @njit(cache=True, nogil=True)
 def open_kwta(own, all, tols, V, T, R, RW, M, S, J, G, U, W, B, PW, Z, H):
-    """Find all cells of the layer in the parent, and the map of what always wins."""
-    begin(own, all[MOST_SIDES])
-    n, q, m, wide, r = own[N], own[Q], own[SIDES], all[WIDE], own[R_FIRST]
-    own[V_TOP] = own[V_FIRST]
-    own[R_TOP] = r
-    own[M_TOP] = own[M_FIRST] + 3
-    if own[M_TOP] > all[M_ROOM] or full(own, all):
-        return MEMORY_FULL
-    y, units = shifted(M, 3 * wide * own[MAP]), shifted(U, wide * own[INDEX])
-    penalty, sure = shifted(S, (PENALTIES + own[INDEX]) * wide), shifted(J, SURE * wide)
+    """Find all cells of the layer in the parent, and the map of what always wins; goes on where memory was full."""
+    r, y, units = own[R_FIRST], shifted(M, 3 * all[WIDE] * own[MAP]), shifted(U, all[WIDE] * own[INDEX])
+    penalty, sure = shifted(S, (PENALTIES + own[INDEX]) * all[WIDE]), shifted(J, SURE * all[WIDE])
+    if not own[RESUMES]:
+        begin(own, all[MOST_SIDES])
+        r = own[R_FIRST]
+        own[V_TOP] = own[V_FIRST]
+        own[R_TOP] = r
+        own[M_TOP] = own[M_FIRST] + 3
+        if own[M_TOP] > all[M_ROOM] or full(own, all):
+            return MEMORY_FULL
+        prune(own, all, tols, V, M, y, S, sure, penalty, units, W, B, PW)
+    status = DONE
+    if own[UNITS] == 0:
+        R[4 * r] = own[Q]
+        R[4 * r + 1] = own[SIDES]
+        own[R_TOP] = r + 1
+    else:
+        status = divide(own, all, tols[own[INDEX]], V, T, R, RW, y, S, J, G, units, Z, H)
+    if status == DONE:
+        words = shifted(RW, r * all[SET_WORDS])
+        remember(penalty, own[N], words, sure, own[K] - own[WON], units, own[UNITS])
+    return status
+
+
+@njit(cache=True, nogil=True)
+def prune(own, all, tols, V, M, y, S, sure, penalty, units, W, B, PW):
+    """List the undecided units and the sure winners on the parent; the latter start the children's map."""
+    n, q, m, wide = own[N], own[Q], own[SIDES], all[WIDE]
     tol = TOLERANCE * extremes(y, wide, n, V, q, m, shifted(S, LOW * wide), shifted(S, HIGH * wide))
     tols[own[INDEX]] = tol
     u, n_sure = undecided(S, sure, wide, penalty, n, own[K], units, tol)
     own[UNITS] = u
     own[WON] = own[K] - n_sure
-    own[CURSOR] = r
+    own[CURSOR] = own[R_FIRST]
     own[REFERENCE] = -1
     start_sure(own, wide, M, y, W, B, PW, sure, n_sure)
-    status = DONE
-    if u == 0:
-        R[4 * r] = q
-        R[4 * r + 1] = m
-        own[R_TOP] = r + 1
-    else:
-        status = divide(own, all, tol, V, T, R, RW, y, S, J, G, units, Z, H)
-    if status == DONE:
-        remember(penalty, n, shifted(RW, r * all[SET_WORDS]), sure, n_sure, units, u)
-    return status
 
 
 @njit(cache=True, nogil=True)
 def divide(own, all, tol, V, T, R, RW, y, S, J, G, units, Z, H):
     """Traverse the sets of the undecided units, whose y and values at the corners are gathered before."""
     u, q, m, wide = own[UNITS], own[Q], own[SIDES], all[WIDE]
+    if own[RESUMES]:
+        return traverse(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, own[GROUPED] != 0)
     for k in range(3):
         f = shifted(S, (FA + k) * wide)
         for x in range(u):
@@ -106,9 +119,9 @@ def divide(own, all, tol, V, T, R, RW, y, S, J, G, units, Z, H):
     corners = shifted(S, (PENALTIES + all[LAYERS]) * wide)
     for v in range(m):
         evaluate(S, wide, shifted(corners, v * wide), u, V[2 * (q + v)], V[2 * (q + v) + 1])
-    grouped = group(corners, shifted(J, GROUP * wide), wide, u, m, tol)
+    own[GROUPED] = group(corners, shifted(J, GROUP * wide), wide, u, m, tol)
     all[STAMP] += 1
-    return traverse(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped)
+    return traverse(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, own[GROUPED] != 0)
 
 
 @njit(cache=True, nogil=True)

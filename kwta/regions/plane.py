@@ -11,6 +11,7 @@ from torch import nn
 
 from kwta.regions import polygon_kernel as at
 from kwta.regions.cells import Cells
+from kwta.regions.columns import all_finite
 from kwta.regions.stages import Layer, Stages, stages
 from kwta.regions.workspace import MOST_SIDES, SIDES, Output, Workspace
 from kwta.slices import Slice
@@ -61,22 +62,23 @@ def _walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int) -> tuple[W
 def _cells(steps: Stages, plane: Slice, centre: Float[ndarray, "2"], limit: int) -> Cells:
     workspace, output, complete = _walked(_centred(steps, centre), plane.domain - centre, limit)
     n_cells, n_vertices = int(workspace.state[at.CELLS]), int(workspace.state[at.VERTICES])
-    points, tags, ends, maps, words, areas = output.arrays
-    maps = maps[:n_cells]
-    if not np.isfinite(maps).all():
+    vertices, tags, offsets, weight, bias, words, areas = output.cut(n_cells, n_vertices)
+    if not (all_finite(weight) and all_finite(bias)):
         raise ValueError("the network's values on this plane exceed the range of float64")
-    weight, bias = maps[..., :2], maps[..., 2]
+    if centre.any():
+        vertices += centre
+        bias -= weight @ centre
     return Cells(
         plane=plane,
         sizes=steps.sizes,
         winners=steps.winners,
-        vertices=points[:n_vertices] + centre if centre.any() else points[:n_vertices],
-        offsets=np.concatenate([[0], ends[:n_cells]]),
+        vertices=vertices,
+        offsets=offsets,
         weight=weight,
-        bias=bias - weight @ centre if centre.any() else bias,
-        bits=_bits(words[:n_cells], steps.sizes),
-        tags=tags[:n_vertices],
-        areas=areas[:n_cells],
+        bias=bias,
+        bits=_bits(words, steps.sizes),
+        tags=tags,
+        areas=areas,
         complete=complete,
         n_unsplit=int(workspace.state[at.UNSPLIT]),
     )
@@ -84,6 +86,8 @@ def _cells(steps: Stages, plane: Slice, centre: Float[ndarray, "2"], limit: int)
 
 def _centred(steps: Stages, centre: Float[ndarray, "2"]) -> Stages:
     """The same network in the coordinates t − centre."""
+    if not centre.any():
+        return steps
     if not steps.hidden:
         return Stages((), steps.weight, steps.bias + steps.weight @ centre)
     first = steps.hidden[0]
@@ -94,6 +98,8 @@ def _centred(steps: Stages, centre: Float[ndarray, "2"]) -> Stages:
 def _bits(words: Int64[ndarray, "regions words"], sizes: tuple[int, ...]) -> UInt8[ndarray, "regions _"]:
     """The words' bytes without those that no unit uses: each layer takes whole bytes, as `patterns.packed` does."""
     data = words.astype("<i8", copy=False).view(np.uint8)
+    if not any(n % 64 for n in sizes):
+        return data
     starts = np.cumsum([0, *(8 * -(-n // 64) for n in sizes)])
     used = [start + np.arange(-(-n // 8)) for start, n in zip(starts, sizes, strict=False)]
     n_used = sum(map(len, used))

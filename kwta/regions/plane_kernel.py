@@ -17,6 +17,7 @@ from kwta.regions.polygon_kernel import (
     LAYERS,
     LIMIT,
     MAP,
+    MOST_CELLS,
     OPENED,
     OUTPUT_FULL,
     POLYGON_FULL,
@@ -40,7 +41,7 @@ def area(V, q, m):
 
 
 @njit(cache=True, nogil=True)
-def emit(own, all, V, T, y, PW, points, tags, ends, maps, bits, areas, n_outputs, n_words):
+def emit(own, all, V, T, y, PW, points, tags, ends, weights, biases, bits, areas, n_outputs, n_words):
     """Write the cell at hand behind those already written."""
     q, m, wide, cell, first = own[Q], own[SIDES], all[WIDE], all[CELLS], all[VERTICES]
     for v in range(m):
@@ -49,20 +50,24 @@ def emit(own, all, V, T, y, PW, points, tags, ends, maps, bits, areas, n_outputs
         tags[2 * (first + v)] = T[3 * (q + v)]
         tags[2 * (first + v) + 1] = T[3 * (q + v) + 1]
     for o in range(n_outputs):
-        for k in range(3):
-            maps[3 * (cell * n_outputs + o) + k] = y[k * wide + o]
+        out = cell * n_outputs + o
+        weights[2 * out] = y[o]
+        weights[2 * out + 1] = y[wide + o]
+        biases[out] = y[2 * wide + o]
     for w in range(n_words):
         bits[cell * n_words + w] = PW[w]
     areas[cell] = area(V, q, m)
-    ends[cell] = first + m
+    ends[cell + 1] = first + m
     all[CELLS] = cell + 1
     all[VERTICES] = first + m
 
 
 @njit(cache=True, nogil=True)
-def walk(limit, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, points, tags, ends, maps, bits, areas):
+def walk(
+    limit, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, points, tags, ends, maps, shifts, bits, areas
+):  # fmt: skip
     """Go on until all cells are written (DONE), memory or output is full, or `limit` cells are written."""
-    room, vertex_room, n_outputs, n_words = len(ends), len(points), maps.shape[1], bits.shape[1]
+    room, vertex_room, n_outputs, n_words = len(areas), len(points), maps.shape[1], bits.shape[1]
     layers, all, tol, v, t, r, rw = (
         pointer(L),
         pointer(state),
@@ -74,7 +79,8 @@ def walk(limit, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, 
     )
     rl, maps_of, s, j, g, u = pointer(RL), pointer(M), pointer(S), pointer(J), pointer(G), pointer(U)
     weights, biases, path, keys, table = pointer(W), pointer(B), pointer(PW), pointer(Z), pointer(H)
-    to = (pointer(points), pointer(tags), pointer(ends), pointer(maps), pointer(bits), pointer(areas))
+    to = (pointer(points), pointer(tags), pointer(ends), pointer(maps), pointer(shifts), pointer(bits), pointer(areas))
+    all[MOST_CELLS] = limit
     layer = all[LAYER]
     while layer >= 0:
         all[LAYER] = layer
@@ -85,7 +91,7 @@ def walk(limit, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, 
             if all[CELLS] >= room or all[VERTICES] + own[SIDES] > vertex_room:
                 return OUTPUT_FULL
             y = shifted(maps_of, 3 * all[WIDE] * own[MAP])
-            emit(own, all, v, t, y, path, to[0], to[1], to[2], to[3], to[4], to[5], n_outputs, n_words)
+            emit(own, all, v, t, y, path, to[0], to[1], to[2], to[3], to[4], to[5], to[6], n_outputs, n_words)
             layer -= 1
             continue
         if not all[OPENED]:

@@ -21,11 +21,12 @@ NEW = -2  # third tag of a vertex that a cut has made
 # its undecided units; its children and their memory.
 INDEX, N, K, NEXT, WEIGHT, BIAS, WORD, WORDS, PASSED = range(9)
 Q, SIDES, MAP, UNITS, WON, CURSOR, REFERENCE, LINE, V_FIRST, R_FIRST, M_FIRST, V_TOP, R_TOP, M_TOP = range(9, 23)
-COLUMNS = 23
+AT, EDGE, WAITING, FOUND, RESUMES, GROUPED = range(23, 29)  # a search for sets: where it stands
+COLUMNS = 29
 # The numbers of the walk: where it stands, what it has written, and how much memory there is.
 LAYER, OPENED, CELLS, VERTICES, LINES, STAMP, UNSPLIT = range(7)
-LAYERS, WIDE, SET_WORDS, MOST_SIDES, V_ROOM, R_ROOM, M_ROOM, SLOTS = range(7, 15)
-NUMBERS = 15
+LAYERS, WIDE, SET_WORDS, MOST_SIDES, V_ROOM, R_ROOM, M_ROOM, SLOTS, MOST_CELLS = range(7, 16)
+NUMBERS = 16
 DONE, OUTPUT_FULL, MEMORY_FULL, POLYGON_FULL, LIMIT = range(5)  # what the walk returns
 
 

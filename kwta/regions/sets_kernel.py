@@ -9,19 +9,25 @@ from numba import njit
 
 from kwta.regions.pointer_kernel import shifted
 from kwta.regions.polygon_kernel import (
+    AT,
     BIG,
+    CELLS,
     DONE,
+    EDGE,
     FAST,
+    FOUND,
     INDEX,
     LAYERS,
     LINES,
     MEMORY_FULL,
+    MOST_CELLS,
     MOST_SIDES,
     NEW,
     POLYGON_FULL,
     R_FIRST,
     R_ROOM,
     R_TOP,
+    RESUMES,
     SET_WORDS,
     SIDES,
     SLOTS,
@@ -30,6 +36,7 @@ from kwta.regions.polygon_kernel import (
     UNSPLIT,
     V_ROOM,
     V_TOP,
+    WAITING,
     WIDE,
     WON,
     Q,
@@ -55,6 +62,8 @@ SEEDS = 64  # interior points tried before a parent counts as one cell
 GENERIC = (0.8377580409572781, 0.5460504224340116)  # ties at a point are decided along this direction
 GOLDEN = 0.6180339887498949
 ALONG = (0.5, 0.3819660112501051, 0.7236067977499790)  # points of an edge at which one looks beyond it
+TRIES = 1 + len(ALONG)  # sets looked at across an edge, at most
+NOWHERE = 1 << 40
 CHECKED = -1  # third tag of a vertex while its polygon is cut; from 0: a corner of the parent, not yet checked
 
 
@@ -79,16 +88,63 @@ def culprits(y, loses, lowest, highest):
     return i, j
 
 
+@njit(cache=True, nogil=True, fastmath=FAST)
+def differences(S, wide, i, j, V, q, m, G):
+    """G = y_i − y_j at the vertices of a polygon; returns the lowest."""
+    a, b, c = shifted(S, FA * wide), shifted(S, FB * wide), shifted(S, FC * wide)
+    f, g, h = a[i] - a[j], b[i] - b[j], c[i] - c[j]
+    lowest = BIG
+    for w in range(m):
+        G[w] = f * V[2 * (q + w)] + g * V[2 * (q + w) + 1] + h
+        lowest = min(lowest, G[w])
+    return lowest
+
+
 @njit(cache=True, nogil=True)
-def cut(own, all, tol, V, T, S, G, units):
-    """The polygon of the set inside the parent, at the top: number of its vertices; 0: empty; −1: too many."""
+def cut_as_before(own, all, tol, V, T, S, G, units, q, other, m, q_of, m_of, v):
+    """Cut the polygon at q as that across whose edge v the set was found, the units of this edge swapped.
+
+    Most edges of two neighbours stem from the same units. Any winner and loser give a valid cut, so this only guesses.
+    Where the polygon is now, and its number of vertices; 0: empty, −1: too many.
+    """
+    wide, loses, most, layer = all[WIDE], shifted(S, LOSES * all[WIDE]), all[MOST_SIDES], own[INDEX] + 1
+    swapped = T[3 * (q_of + v) + 1]
+    leaves, enters = swapped >> 31, swapped & 0x7FFFFFFF
+    for e in range(v, v + m_of):
+        p = q_of + (e if e < m_of else e - m_of)
+        if T[3 * p] >> 48 != layer:
+            continue
+        i, j = T[3 * p + 1] >> 31, T[3 * p + 1] & 0x7FFFFFFF
+        if e == v or i == leaves:
+            i = enters
+        if e == v or j == enters:
+            j = leaves
+        if loses[i] > 0 or loses[j] == 0 or differences(S, wide, i, j, V, q, m, G) >= -tol:
+            continue
+        if m >= most:
+            return q, -1
+        m = clip(V, T, G, q, m, other, 0.5 * tol, tag(layer, units[i], units[j]), (i << 31) | j)
+        q, other = other, q
+        if m == 0:
+            break
+    return q, m
+
+
+@njit(cache=True, nogil=True)
+def cut(own, all, tol, V, T, S, G, units, q_of, m_of, v_of):
+    """The polygon of the set inside the parent, at the top: number of its vertices; 0: empty; −1: too many.
+
+    The set was found across edge v_of of the polygon at q_of, or from nowhere, m_of = 0.
+    """
     wide, u, m, most, layer = all[WIDE], own[UNITS], own[SIDES], all[MOST_SIDES], own[INDEX] + 1
     q, other, loses = own[V_TOP], own[V_TOP] + most, shifted(S, LOSES * wide)
     corners, y_new = shifted(S, (PENALTIES + all[LAYERS]) * wide), shifted(S, VALUES * wide)
-    a, b, c = shifted(S, FA * wide), shifted(S, FB * wide), shifted(S, FC * wide)
     copy_polygon(V, T, own[Q], m, q)
     for v in range(m):
         T[3 * (q + v) + 2] = v
+    if m_of:
+        q, m = cut_as_before(own, all, tol, V, T, S, G, units, q, other, m, q_of, m_of, v_of)
+        other = 2 * own[V_TOP] + most - q
     v = 0
     while v < m:
         p = q + v
@@ -108,9 +164,7 @@ def cut(own, all, tol, V, T, S, G, units):
         if m >= most:
             return -1
         i, j = culprits(y, loses, lowest, highest)
-        f, g, h = a[i] - a[j], b[i] - b[j], c[i] - c[j]
-        for w in range(m):
-            G[w] = f * V[2 * (q + w)] + g * V[2 * (q + w) + 1] + h
+        differences(S, wide, i, j, V, q, m, G)
         m = clip(V, T, G, q, m, other, 0.5 * tol, tag(layer, units[i], units[j]), (i << 31) | j)
         q, other = other, q
         v = 0
@@ -153,10 +207,10 @@ def full(own, all):
 
 
 @njit(cache=True, nogil=True)
-def found(own, all, tol, V, T, R, RW, S, G, units, H):
-    """The record of the set at the top, whose polygon is cut if the set is new.
+def found(own, all, tol, V, T, R, RW, S, G, units, H, q_of, m_of, v_of):
+    """The record of the set at the top, whose polygon is cut if the set is new; see `cut`.
 
-    −1: memory is full, −2: too many vertices.
+    −2: too many vertices. There must be memory.
     """
     u, r, loses = own[UNITS], own[R_TOP], shifted(S, LOSES * all[WIDE])
     n_words, key, words = (u + 63) >> 6, R[4 * r + 2], shifted(RW, r * all[SET_WORDS])
@@ -172,7 +226,7 @@ def found(own, all, tol, V, T, R, RW, S, G, units, H):
         slot = (slot + 1) & (all[SLOTS] - 1)
     for x in range(u):
         loses[x] = 0.0 if words[x >> 6] & bit(x) else BIG
-    m = cut(own, all, tol, V, T, S, G, units)
+    m = cut(own, all, tol, V, T, S, G, units, q_of, m_of, v_of)
     if m < 0:
         return -2
     H[2 * slot] = all[STAMP]
@@ -181,7 +235,7 @@ def found(own, all, tol, V, T, R, RW, S, G, units, H):
     R[4 * r + 1] = m
     own[V_TOP] += m
     own[R_TOP] += 1
-    return -1 if full(own, all) else r
+    return r
 
 
 @njit(cache=True, nogil=True)
@@ -207,7 +261,7 @@ def order_beyond(V, S, chosen, wide, q, m, v, share, i, j, u, tol):
 
 @njit(cache=True, nogil=True)
 def neighbour(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, r, v, grouped):
-    """The record across edge v of record r; `R_ROOM` if there is none; −1 and −2 as `found`."""
+    """The record across edge v of record r, NOWHERE if there is none; −2 as `found`; there must be memory for TRIES."""
     u, wide, q, m = own[UNITS], all[WIDE], R[4 * r], R[4 * r + 1]
     swapped = T[3 * (q + v) + 1]
     i, j = swapped >> 31, swapped & 0x7FFFFFFF
@@ -220,7 +274,7 @@ def neighbour(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, r, v, grouped):
         write_set(own, all, chosen, R, RW, Z)
     else:
         write_swapped(own, all, R, RW, Z, r, i, j)
-    there = found(own, all, tol, V, T, R, RW, S, G, units, H)
+    there = found(own, all, tol, V, T, R, RW, S, G, units, H, q, m, v)
     for attempt in range(len(ALONG)):
         if there < 0 or (R[4 * there + 1] > 0 and there != r):
             return there
@@ -229,18 +283,20 @@ def neighbour(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, r, v, grouped):
         if grouped:
             canonical(J, wide, u)
         write_set(own, all, chosen, R, RW, Z)
-        there = found(own, all, tol, V, T, R, RW, S, G, units, H)
+        there = found(own, all, tol, V, T, R, RW, S, G, units, H, q, m, v)
     if there < 0 or (R[4 * there + 1] > 0 and there != r):
         return there
-    return all[R_ROOM]
+    return NOWHERE
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def seed(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped):
-    """A record with a cell: the winners at an interior point. −1 and −2 as `found`; −3 if no point gives a cell."""
+    """A record with a cell: the winners at an interior point. −1: memory is full, −2 as `found`, −3: none is found."""
     u, q, m, wide = own[UNITS], own[Q], own[SIDES], all[WIDE]
     chosen = shifted(J, SET * wide)
     for attempt in range(SEEDS):
+        if full(own, all):
+            return -1
         t0 = t1 = total = 0.0
         for v in range(m):
             weight = 1.0 if attempt == 0 else 0.05 + (GOLDEN * (v + 1) * attempt * attempt) % 1.0
@@ -252,43 +308,82 @@ def seed(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped):
         if grouped:
             canonical(J, wide, u)
         write_set(own, all, chosen, R, RW, Z)
-        r = found(own, all, tol, V, T, R, RW, S, G, units, H)
+        r = found(own, all, tol, V, T, R, RW, S, G, units, H, 0, 0, 0)
         if r < 0 or R[4 * r + 1] > 0:
             return r
     return -3
 
 
 @njit(cache=True, nogil=True)
-def traverse(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped):
-    """All sets with a cell, from a first one across edges, depth first. R [4 r + 3] links the sets to be visited."""
+def begin_search(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped):
+    """Find a first set, or make the whole parent one where no point shows any; DONE, or why not."""
     r = seed(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped)
     if r == -3:
         all[UNSPLIT] += 1
-        last = own[R_TOP] - 1
-        R[4 * last] = own[Q]
-        R[4 * last + 1] = own[SIDES]
-        return DONE
-    if r < 0:
+        r = own[R_TOP] - 1
+        R[4 * r] = own[Q]
+        R[4 * r + 1] = own[SIDES]
+        own[EDGE] = own[SIDES]  # it has no neighbours
+    elif r < 0:
         return MEMORY_FULL if r == -1 else POLYGON_FULL
-    R[4 * r + 3] = -1
-    waiting = r
-    while waiting >= 0:
-        r = waiting
-        waiting = R[4 * r + 3]
-        for v in range(R[4 * r + 1]):
+    else:
+        own[EDGE] = 0
+    own[AT] = r
+    own[WAITING] = -1
+    own[FOUND] = 1
+    return DONE
+
+
+@njit(cache=True, nogil=True)
+def list_again(own, all, R, H):
+    """Enter all records into the new table of a search that has got more memory."""
+    for r in range(own[R_FIRST], own[R_TOP]):
+        slot = R[4 * r + 2] & (all[SLOTS] - 1)
+        while H[2 * slot] == all[STAMP]:
+            slot = (slot + 1) & (all[SLOTS] - 1)
+        H[2 * slot] = all[STAMP]
+        H[2 * slot + 1] = r
+
+
+@njit(cache=True, nogil=True)
+def traverse(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped):
+    """All sets with a cell, from a first one across edges, depth first; but no more than there may be cells in all.
+
+    R [4 r + 3] links the sets to be visited. Where memory is full the search goes on when called again.
+    """
+    status = DONE
+    if own[RESUMES]:
+        list_again(own, all, R, H)
+    else:
+        status = begin_search(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped)
+    own[RESUMES] = 0
+    r, waiting, first = own[AT], own[WAITING], own[EDGE]
+    while status == DONE and r >= 0 and own[FOUND] <= all[MOST_CELLS] - all[CELLS]:
+        for v in range(first, R[4 * r + 1]):
             edge = 3 * (R[4 * r] + v)
             if T[edge] >> 48 != own[INDEX] + 1:
                 continue
             known = own[R_TOP]
+            if known + TRIES > all[R_ROOM] or own[V_TOP] + (TRIES + 2) * all[MOST_SIDES] > all[V_ROOM]:
+                own[AT] = r
+                own[WAITING] = waiting
+                own[EDGE] = v
+                own[RESUMES] = 1
+                return MEMORY_FULL
             there = neighbour(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, r, v, grouped)
-            if there < 0:
-                return MEMORY_FULL if there == -1 else POLYGON_FULL
+            if there == -2:
+                return POLYGON_FULL
             T[edge + 2] = there
-            if known <= there < all[R_ROOM]:
+            if known <= there < NOWHERE:
+                own[FOUND] += 1
                 R[4 * there + 3] = waiting
                 waiting = there
-    number_lines(own, all, T, R)
-    return DONE
+        r, first = waiting, 0
+        if r >= 0:
+            waiting = R[4 * r + 3]
+    if status == DONE:
+        number_lines(own, all, T, R)
+    return status
 
 
 @njit(cache=True, nogil=True)
@@ -301,7 +396,7 @@ def number_lines(own, all, T, R):
                 continue
             there = T[3 * p + 2]
             line = -1
-            if there < r:
+            if 0 <= there < r:
                 for p_there in range(R[4 * there], R[4 * there] + R[4 * there + 1]):
                     if T[3 * p_there] >> 48 == layer and T[3 * p_there + 2] == r:
                         line = T[3 * p_there + 1] + 1

@@ -11,7 +11,13 @@ from kwta.regions.winners_kernel import PENALTIES, SURE
 
 SIDES = 32  # vertices of a polygon for which there is room at first
 MOST_SIDES = 1 << 14  # more hints at numbers that are none
-MAPS = 1 << 24  # entries of the maps kept at first (128 MiB of address space, used as needed)
+# Room at first, small enough for memory that the process has at hand: a small network takes a tenth of a millisecond.
+POLYGONS = 80
+CHILDREN = 128
+MAPS = 1 << 14  # entries of the maps
+CELLS = 1 << 9  # of the output
+GROWTH = 4
+MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 class Workspace:
@@ -20,45 +26,49 @@ class Workspace:
     def __init__(self, steps: Stages, domain: Float[ndarray, "v 2"], most_sides: int) -> None:
         layers = steps.hidden
         n_layers, widest = len(layers), max((*(len(layer.bias) for layer in layers), len(steps.bias), 1))
-        following = [*layers[1:], steps] if layers else []
-        self.W = np.concatenate([np.empty(0), *(s.weight.T.ravel() for s in following)])
-        self.B = np.concatenate([np.empty(0), *(s.bias for s in following)])
+        self.W, self.B = _matrices(steps)
         self.L = _numbers(steps)
         self.tols = np.zeros(n_layers + 1)
-        n_children = sum(n + 2 for n in steps.sizes) + 64
-        n_vertices, n_maps = 2 * most_sides * n_children, min(n_children, MAPS // (3 * widest) + 4)
+        n_vertices, n_maps = most_sides * POLYGONS, MAPS // (3 * widest) + 4
         self.V = np.empty(2 * n_vertices)
         self.T = np.empty(3 * n_vertices, np.int64)
-        self.R = np.empty((n_children, 4), np.int64)
-        self.RW = np.empty((n_children, -(-widest // 64)), np.int64)
-        self.RL = np.empty((n_children, widest), np.int64)
+        self.R = np.empty((CHILDREN, 4), np.int64)
+        self.RW = np.empty((CHILDREN, -(-widest // 64)), np.int64)
+        self.RL = np.empty((CHILDREN, widest), np.int64)
         self.M = np.empty((n_maps, 3, widest))
         self.S = np.empty((PENALTIES + n_layers + most_sides, widest))
         for layer, k in enumerate(steps.winners):  # any k units will do as the first guess
-            self.S[PENALTIES + layer] = np.where(np.arange(widest) < k, 0, at.BIG)
+            self.S[PENALTIES + layer, :k], self.S[PENALTIES + layer, k:] = 0, at.BIG
         self.J = np.empty((SURE + 1, widest), np.int64)
         self.G = np.empty(most_sides)
         self.U = np.empty((n_layers, widest), np.int64)
         self.PW = np.zeros(sum(-(-n // 64) for n in steps.sizes), np.int64)
         self.Z = _random_words(widest)
         self.state = np.zeros(at.NUMBERS, np.int64)
-        self.state[[at.LAYERS, at.WIDE, at.SET_WORDS, at.MOST_SIDES]] = n_layers, widest, self.RW.shape[1], most_sides
+        for number, value in (
+            (at.LAYERS, n_layers),
+            (at.WIDE, widest),
+            (at.SET_WORDS, self.RW.shape[1]),
+            (at.MOST_SIDES, most_sides),
+        ):
+            self.state[number] = value
         self._note_room()
         self._enter(layers[0] if layers else steps, domain)
 
     def _enter(self, first: Layer | Stages, domain: Float[ndarray, "v 2"]) -> None:
         """The domain is the first parent, with the map of the first layer; its edges have layer 0 and no line."""
         v, n = len(domain), len(first.bias)
-        self.V[: 2 * v] = domain.ravel()
-        self.T[: 3 * v] = np.tile([0, -1, 0], v)
+        self.V[: 2 * v] = domain.reshape(-1)
+        self.T[: 3 * v] = 0
+        self.T[1 : 3 * v : 3] = -1
         self.M[0, :2, :n], self.M[0, 2, :n] = first.weight.T, first.bias
-        self.L[0, [at.Q, at.SIDES, at.MAP]] = 0, v, 0
+        self.L[0, at.SIDES] = v
 
     def _note_room(self) -> None:
         """Tell the walk how much memory there is; a new hash table, at most half full, in which no entry is valid."""
         self.H = np.zeros((1 << (2 * len(self.R) - 1).bit_length(), 2), np.int64)
         rooms = self.V.size // 2, len(self.R), len(self.M), len(self.H)
-        self.state[[at.V_ROOM, at.R_ROOM, at.M_ROOM, at.SLOTS]] = rooms
+        self.state[at.V_ROOM : at.SLOTS + 1] = rooms
 
     def walk(self, limit: int, output: "Output") -> int:
         """Go on with the walk; returns why it stopped."""
@@ -86,44 +96,67 @@ class Workspace:
         )
 
     def grow(self) -> None:
-        """Twice the memory where more than half is in use or wanted."""
+        """More memory where more than half is in use or wanted."""
         tops = self.L[self.state[at.LAYER]]
-        while 2 * (tops[at.V_TOP] + 2 * self.state[at.MOST_SIDES]) > self.V.size // 2:
-            self.V, self.T = _doubled(self.V), _doubled(self.T)
-        while 2 * (tops[at.R_TOP] + 1) > len(self.R):
-            self.R, self.RW, self.RL = _doubled(self.R), _doubled(self.RW), _doubled(self.RL)
+        while 2 * (tops[at.V_TOP] + 6 * self.state[at.MOST_SIDES]) > self.V.size // 2:
+            self.V, self.T = _grown(self.V), _grown(self.T)
+        while 2 * (tops[at.R_TOP] + 5) > len(self.R):
+            self.R, self.RW, self.RL = _grown(self.R), _grown(self.RW), _grown(self.RL)
         while 2 * (tops[at.M_TOP] + 1) > len(self.M):
-            self.M = _doubled(self.M)
+            self.M = _grown(self.M)
         self._note_room()
 
 
 class Output:
-    """The arrays that the walk fills: points, tags, ends, maps, bits and areas of the cells."""
+    """The arrays that the walk fills: points, tags, ends, weights, biases, bits and areas of the cells."""
 
     def __init__(self, n_outputs: int, n_words: int) -> None:
-        room = 1 << 14  # not touched until used, so it costs nothing to have much
         self.arrays = (
-            np.empty((8 * room, 2)),
-            np.empty((8 * room, 2), np.int64),
-            np.empty(room, np.int64),
-            np.empty((room, n_outputs, 3)),
-            np.empty((room, n_words), np.int64),
-            np.empty(room),
+            np.empty((8 * CELLS, 2)),
+            np.empty((8 * CELLS, 2), np.int64),
+            np.empty(CELLS + 1, np.int64),
+            np.empty((CELLS, n_outputs, 2)),
+            np.empty((CELLS, n_outputs)),
+            np.empty((CELLS, n_words), np.int64),
+            np.empty(CELLS),
         )
+        self.arrays[2][0] = 0
 
     def grow(self) -> None:
-        self.arrays = tuple(_doubled(a) for a in self.arrays)
+        self.arrays = tuple(_grown(a) for a in self.arrays)
+
+    def cut(self, n_cells: int, n_vertices: int) -> tuple[ndarray, ...]:
+        """The arrays without the room that was not needed, which is given back."""
+        lengths = n_vertices, n_vertices, n_cells + 1, n_cells, n_cells, n_cells, n_cells
+        for array, length in zip(self.arrays, lengths, strict=True):
+            array.resize((length, *array.shape[1:]), refcheck=False)
+        return self.arrays
 
 
-def _doubled(array: ndarray) -> ndarray:
-    larger = np.empty((2 * len(array), *array.shape[1:]), array.dtype)
+def _grown(array: ndarray) -> ndarray:
+    larger = np.empty((GROWTH * len(array), *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger
 
 
 def _random_words(n: int) -> ndarray:
-    """A word for each unit: the key of a set is the exclusive or of its units' words."""
-    return np.random.default_rng(0).integers(-(2**63), 2**63 - 1, n, np.int64, endpoint=True)
+    """A word for each unit: the key of a set is the exclusive or of its units' words. SplitMix64 of 1, 2, …"""
+    z = np.arange(1, n + 1, dtype=np.uint64) * MIX[0]
+    for shift, factor in ((30, MIX[1]), (27, MIX[2])):
+        z = (z ^ (z >> np.uint64(shift))) * factor
+    return (z ^ (z >> np.uint64(31))).view(np.int64)
+
+
+def _matrices(steps: Stages) -> tuple[ndarray, ndarray]:
+    """The transposed matrices behind the hidden layers, one after the other, and their biases."""
+    following = (*steps.hidden[1:], steps) if steps.hidden else ()
+    weights, biases = np.empty(sum(s.weight.size for s in following)), [s.bias for s in following]
+    start = 0
+    for s in following:
+        end = start + s.weight.size
+        weights[start:end].reshape(s.weight.shape[::-1])[...] = s.weight.T
+        start = end
+    return weights, np.concatenate(biases) if biases else np.empty(0)
 
 
 def _numbers(steps: Stages) -> ndarray:
