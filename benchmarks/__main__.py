@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import activation, line, regions, report
+from benchmarks import activation, attacks, line, regions, report
 
 BENCHMARKS: dict[str, Callable[[], Iterator[report.Section]]] = {
     "activation": activation.sections,
+    "attacks": attacks.sections,
     "line": line.sections,
     "regions": regions.sections,
 }

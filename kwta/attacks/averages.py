@@ -31,8 +31,7 @@ def differences(
     """
     total = torch.zeros_like(x).flatten(start_dim=1)
     with torch.no_grad():
-        for inputs, u in _draws(net, x, pairs, generator):
-            points = _antithetic(x[inputs].flatten(start_dim=1), u, sigma)
+        for inputs, u, points in _draws(net, x, sigma, pairs, generator):
             values = _losses(net, loss, points.reshape(-1, *x.shape[1:]), labels[inputs], u.shape[1])
             total[inputs] += torch.bmm((values[0] - values[1])[:, None], u)[:, 0]
     return (total / (2 * sigma * pairs)).reshape(x.shape)
@@ -49,8 +48,8 @@ def mean_gradient(
 ) -> Float[Tensor, "batch *shape"]:
     """Σ (∇L(x + σu) + ∇L(x − σu)) / (2 · pairs) over u ~ N(0, 1), drawn for each input, by back-propagation."""
     total = torch.zeros_like(x)
-    for inputs, u in _draws(net, x, pairs, generator):
-        points = _antithetic(x[inputs].flatten(start_dim=1), u, sigma).reshape(-1, *x.shape[1:]).requires_grad_()
+    for inputs, u, drawn in _draws(net, x, sigma, pairs, generator):
+        points = drawn.reshape(-1, *x.shape[1:]).detach().requires_grad_()
         with torch.enable_grad():
             value = _losses(net, loss, points, labels[inputs], u.shape[1]).sum()
             (gradient,) = torch.autograd.grad(value, points)
@@ -58,27 +57,29 @@ def mean_gradient(
     return total / (2 * pairs)
 
 
-def _draws(net: nn.Module, x: Tensor, pairs: int, generator: Generator) -> Iterator[tuple[slice, Tensor]]:
-    """Slices of the batch, each several times with some of its u, [inputs, some pairs, d]: `pairs` for each input."""
+def _draws(
+    net: nn.Module, x: Tensor, sigma: float, pairs: int, generator: Generator
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    """Parts of the work, each fit for one forward pass: inputs, some of their u, and the points x + σu and x − σu.
+
+    u is [inputs, pairs, d] and the points [2, inputs, pairs, d]; every input gets `pairs` draws in all. The memory of a
+    part is used again by the next: new memory for each would cost as much as the Gaussians.
+    """
+    flat, device = x.flatten(start_dim=1), generator.device
     most = max(_points(net, x) // 2, 1)
-    n_pairs, n_inputs = min(pairs, most), max(most // pairs, 1)
-    size = x[0].numel()
+    n_pairs, n_inputs = min(pairs, most), min(max(most // pairs, 1), len(x))
+    drawn = torch.empty(n_inputs * n_pairs, flat.shape[1], dtype=x.dtype, device=device)
+    room = torch.empty(2 * len(drawn), flat.shape[1], dtype=x.dtype, device=x.device)
     for first in range(0, len(x), n_inputs):
         inputs = slice(first, min(first + n_inputs, len(x)))
+        rows = inputs.stop - first
         for start in range(0, pairs, n_pairs):
-            shape = (inputs.stop - first, min(n_pairs, pairs - start), size)
-            u = torch.randn(shape, generator=generator, dtype=x.dtype, device=generator.device)
-            yield inputs, u.to(x.device)
-
-
-def _antithetic(
-    x: Float[Tensor, "inputs d"], u: Float[Tensor, "inputs pairs d"], sigma: float
-) -> Float[Tensor, "2 inputs pairs d"]:
-    """x + σu and x − σu."""
-    points = torch.empty((2, *u.shape), dtype=u.dtype, device=u.device)
-    torch.add(x[:, None], u, alpha=sigma, out=points[0])
-    torch.sub(x[:, None], u, alpha=sigma, out=points[1])
-    return points
+            some = min(n_pairs, pairs - start)
+            u = drawn[: rows * some].normal_(generator=generator).to(x.device).view(rows, some, -1)
+            points = room[: 2 * rows * some].view(2, *u.shape)
+            torch.add(flat[inputs, None], u, alpha=sigma, out=points[0])
+            torch.sub(flat[inputs, None], u, alpha=sigma, out=points[1])
+            yield inputs, u, points
 
 
 def _losses(net: nn.Module, loss: Loss, points: Tensor, labels: Tensor, pairs: int) -> Float[Tensor, "2 inputs pairs"]:
@@ -94,9 +95,7 @@ def _points(net: nn.Module, x: Float[Tensor, "batch *shape"]) -> int:
 
 
 def _widest(net: nn.Module, x: Float[Tensor, "batch *shape"]) -> int:
-    """Entries of the widest of input and hidden layers: from the spec, or seen at an input of zeros, which asks nothing
-    of the network about x.
-    """
+    """Entries of the widest of input and hidden layers: from the spec, or seen at zeros, which says nothing about x."""
     if isinstance(net, Network) and net.spec is not None:
         return max(x[0].numel(), *net.spec.sizes, 1)
     with torch.no_grad():
