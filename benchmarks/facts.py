@@ -8,14 +8,16 @@ counting once; `by length` says that each counts by its length instead.
 import argparse
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import isfinite
 
 import numpy as np
 
 from benchmarks.harness import threads
 from benchmarks.report import machine
 from kwta import jumps, slices
+from kwta.activation import winners
 from kwta.datasets import Data, Digits, load
 from kwta.networks import MLP, Network, build
 from kwta.regions import grid, plane
@@ -29,6 +31,7 @@ RANDOM = MLP((2, 64, 64, 64, 1), init="he")
 SQUARE = slices.square(-1, 1, -1, 1)
 TRAINED = MLP((64, 64, 64, 10))
 TRAINING = Training(epochs=20)
+ADAM = Training(epochs=30, optimiser="adam", learning_rate=1e-3)
 PLANES = 3  # through three digits each
 GRIDS = (MLP((2, 32, 32, 1), init="he"), MLP((2, 64, 64, 64, 1), init="he"), MLP((2, 256, 256, 256, 1), init="he"))
 RESOLUTION = 2000
@@ -81,8 +84,14 @@ def along(case: str, steps: Stages, where: Slice, gamma: float | None, seed: int
     size = borders.middle_sizes()
     spread = jumps.spread(found)
     long = float(borders.summary().quantiles[2])
-    level, negative = float(np.median(np.abs(value))), float((value < 0).mean())
-    return Along(case, gamma, seed, len(found), float(np.median(size)), long, spread, level, negative, accuracy)
+    jump, level = _median(size), _median(np.abs(value))
+    negative = float((value < 0).mean()) if len(value) else float("nan")
+    return Along(case, gamma, seed, len(found), jump, long, spread, level, negative, accuracy)
+
+
+def _median(values: np.ndarray) -> float:
+    """The median; NaN of nothing, as where a plane has one region."""
+    return float(np.median(values)) if len(values) else float("nan")
 
 
 def random_networks(gammas: Sequence[float | None], seeds: Sequence[int]) -> Iterator[Along]:
@@ -93,19 +102,23 @@ def random_networks(gammas: Sequence[float | None], seeds: Sequence[int]) -> Ite
             yield along("random", steps, SQUARE, gamma, seed)
 
 
-def trained_networks(gammas: Sequence[float], seeds: Sequence[int], training: Training = TRAINING) -> Iterator[Along]:
-    """TRAINED on the digits at each γ, and one trained at 0.2 whose γ is varied; planes through three test digits."""
+def trained_networks(gammas: Sequence[float], seeds: Sequence[int]) -> Iterator[Along]:
+    """TRAINED on the digits at each γ; and trained once, after which γ is varied. Planes through three test digits."""
     data = load(Digits())
     for seed in seeds:
         for gamma in gammas:
-            net, accuracy = _trained(data, gamma, seed, training)
-            yield from _on_digits("trained at each γ", net, data, gamma, seed, accuracy)
-        net, _ = _trained(data, 0.2, seed, training)
-        for gamma in gammas:
-            yield from _on_digits("trained at 0.2, γ varied", net, data, gamma, seed, None)
+            net, accuracy = _trained(data, gamma, seed, TRAINING)
+            yield from _on_digits("digits, SGD at each γ", net, data, gamma, seed, accuracy)
+        for case, trained_at, training in (
+            ("digits, SGD at γ = 0.2, then γ varied", 0.2, TRAINING),
+            ("digits, Adam with ReLU, then γ varied", None, ADAM),
+        ):
+            net, _ = _trained(data, trained_at, seed, training)
+            for gamma in gammas:
+                yield from _on_digits(case, net, data, gamma, seed, None)
 
 
-def _trained(data: Data, gamma: float, seed: int, training: Training) -> tuple[Network, float]:
+def _trained(data: Data, gamma: float | None, seed: int, training: Training) -> tuple[Network, float]:
     net = build(replace(TRAINED, gamma=gamma), seed)
     accuracy = 0.0
     for record in train(net, data, replace(training, seed=seed), device="cpu"):
@@ -118,7 +131,7 @@ def _on_digits(case: str, net: Network, data: Data, gamma: float, seed: int, acc
     for three in chosen:
         where = slices.through(*data.x_test[three].astype(np.float64))
         steps = stages(net, where, data.shape)
-        layers = tuple(replace(layer, k=max(int(gamma * len(layer.bias) + 1e-9), 1)) for layer in steps.hidden)
+        layers = tuple(replace(layer, k=winners(gamma, len(layer.bias))) for layer in steps.hidden)
         yield along(case, Stages(layers, steps.weight, steps.bias), where, gamma, seed, accuracy)
 
 
@@ -143,8 +156,8 @@ def curve(found: Sequence[Along], case: str) -> Iterator[str]:
 
 def _line(name: str, rows: Sequence[Along]) -> str:
     regions = [row.regions for row in rows]
-    numbers = [statistics.median(pick(row) for row in rows) for pick in (_jump, _by_length, _relative, _value)]
-    negative = statistics.fmean(row.negative for row in rows)
+    numbers = [_middle(pick(row) for row in rows) for pick in (_jump, _by_length, _relative, _value)]
+    negative = _middle(row.negative for row in rows)
     right = [row.accuracy for row in rows if row.accuracy is not None]
     cells = [
         name,
@@ -154,6 +167,12 @@ def _line(name: str, rows: Sequence[Along]) -> str:
         f"{100 * statistics.fmean(right):.1f}" if right else "–",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _middle(values: Iterable[float]) -> float:
+    """The median of those that are numbers."""
+    known = [value for value in values if isfinite(value)]
+    return statistics.median(known) if known else float("nan")
 
 
 def _jump(row: Along) -> float:
@@ -178,7 +197,7 @@ def minima(found: Sequence[Along], case: str) -> list[float]:
     best = []
     for seed in dict.fromkeys(row.seed for row in rows):
         medians = {
-            gamma: statistics.median(row.jump for row in rows if row.seed == seed and row.gamma == gamma)
+            gamma: _middle(row.jump for row in rows if row.seed == seed and row.gamma == gamma)
             for gamma in dict.fromkeys(row.gamma for row in rows)
         }
         best.append(min(medians, key=medians.__getitem__))

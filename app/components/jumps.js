@@ -175,7 +175,10 @@ export default mounted((root, send) => {
 
   const hear = reports(send, {
     values: () => ({ ...state, rung: usual ? 0 : state.rung, window: windowText(view), key: d?.key ?? "", have: [...pictures.keys()], setting: setting?.name ?? "" }),
-    wants: () => (!d || (d.done && pictures.size + failed.size >= d.rungs.length) ? null : d.going && !d.each ? 40 : 300),
+    wants: () => {
+      if (!d || (d.done && pictures.size + failed.size >= d.rungs.length)) return null;
+      return d.going && !d.each && d.state.jumps_below !== "cliffs" ? 40 : 400; // every answer draws the cliffs anew
+    },
     busy: () => Boolean(hand),
     before: () => { gentle = false; },
   });
@@ -287,7 +290,7 @@ export default mounted((root, send) => {
 
   function look() {
     if (!state) return;
-    const names = ["kwta jumps", `nets-${state.nets}`, setting.planar && "planar", d.state.bare && "bare", view.half < 1 && "zoomed", state.size === "logit" && "of-logit"];
+    const names = ["kwta jumps", `nets-${state.nets}`, setting.planar && "planar", d.state.bare && "bare", view.half < 1 && "zoomed", (hover ?? pinned) && "pointing", (state.size === "logit" || d.state.jumps_below === "cliffs") && "of-logit"];
     box.className = names.filter(Boolean).join(" ");
     for (const button of root.querySelectorAll(".choice[data-key] button")) button.setAttribute("aria-pressed", String(button.dataset.value === state[button.parentElement.dataset.key]));
     const logits = root.querySelector("select[data-key=logit]");
@@ -319,7 +322,9 @@ export default mounted((root, send) => {
     part("body").classList.toggle("narrow", narrow);
     const figure = root.querySelector("figure");
     figure.style.width = `${side}px`;
-    part("chart").style.height = `${narrow ? 330 : clampTo(rest - 175, 230, 560)}px`;
+    const words = [part("see"), part("why"), part("border")].reduce((sum, element) => sum + element.offsetHeight, 18);
+    const high = `${narrow ? 330 : Math.round(clampTo(side + figure.firstElementChild.offsetHeight - words, 230, 620))}px`;
+    if (part("chart").style.height !== high) part("chart").style.height = high;
   }
 
   // ----- sizes, absolute or in standard deviations of f on the plane
@@ -427,7 +432,7 @@ export default mounted((root, send) => {
       const [x, y] = toPixels(...u, side);
       if (x < 0 || y < 0 || x > side || y > side) return;
       const left = x > side - size - 14 ? x - size - 8 : x + 8;
-      const top = clampTo(y - size / 2, 2, side - size - 60);
+      const top = clampTo(y - size / 2, 2, side - size - 68);
       if (view.half > 0.2) {
         if (target) {
           target.imageSmoothingEnabled = false;
@@ -590,7 +595,7 @@ export default mounted((root, send) => {
     const seen = rows.flatMap((row) => row.size.slice(1, 4)).filter((v) => v > 0);
     const edges = rows.flatMap((row) => [row.size[0], row.size[4]]).filter((v) => v > 0);
     if (!seen.length) {
-      s.text((left + right) / 2, (top + bottom) / 2, "no jumps yet", { ...ink, align: "middle" });
+      s.text((left + right) / 2, (top + bottom) / 2, rows.length ? "no jumps" : "measured γ appear here", { ...ink, align: "middle" });
       return null;
     }
     const low = Math.max(Math.min(...edges), Math.min(...seen) / 10);
@@ -630,8 +635,8 @@ export default mounted((root, send) => {
     const points = known.map((row) => [x(row.gamma), y(row.value[2])]);
     trace(s, points, (i) => ({ stroke: known[i].value[2] < 0 ? colours.negative : colours.positive, width: 3 }));
     trace(s, known.map((row) => [x(row.gamma), y(row.level[2])]), { stroke: colours.text, width: 1.6, dash: [5, 4] });
-    s.text(right - 4, y(0) - 8, "v > 0", { ...ink, size: 12, align: "end", fill: colours.text });
-    s.text(right - 4, y(0) + 9, "v < 0: negative winners", { ...ink, size: 12, align: "end", fill: colours.text });
+    s.text(right - 4, top + 8, "v > 0: positive winners", { ...ink, size: 12, align: "end" });
+    s.text(left + 6, bottom - 8, "v < 0: negative winners", { ...ink, size: 12 });
     return y;
   }
 
@@ -722,6 +727,7 @@ export default mounted((root, send) => {
     const spot = hover ?? pinned;
     const i = borderUnder(spot);
     box.dataset.border = i;
+    box.classList.toggle("pointing", Boolean(spot));
     thumb.redraw();
     if (i < 0) return set(part("about"), d.training.done || !d.each ? "Point at a border: its layer, the units that swap, the jump at both ends. A click pins it; the wheel zooms." : "Networks are trained one after another, nearest γ first; each appears as soon as it is ready.");
     const p = shown;

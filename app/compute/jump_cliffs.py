@@ -44,7 +44,7 @@ def cliffs(asked: Question, ladder: Ladder, rung: int, logit: int) -> Cliffs | N
     return None if found is None else _cliffs((asked, rung, logit), found, ladder.rungs[rung].gamma)
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _cliffs(key: tuple[Question, int, int], _found: Traced, _gamma) -> Cliffs:
     asked, _, logit = key
     known = data.data(asked.choice.data)

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.compute import Unusable, jump_block
 from app.compute.jump_block import Measure, Traced
-from app.compute.regions import AT_ONCE, PATIENCE, Rung, limit
+from app.compute.region_ladder import AT_ONCE, PATIENCE, Quiet, Rung, limit
 from kwta import jumps
 from kwta.regions import plane
 from kwta.regions.stages import Stages
@@ -121,6 +121,7 @@ class Ladder:
         missing = set(range(len(self.rungs))) - self.blocks.keys() - self.failed.keys()
         if not missing or time.monotonic() - self._asked > PATIENCE:
             return False
+        Quiet.keep()
         with AT_ONCE:
             self._make(self.nearest(self._wanted, missing)[0])
         return True

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 import torch
@@ -43,7 +44,7 @@ class Course:
 
     def go_on(self, seconds: float) -> None:
         """Train for so long, or to the end."""
-        with self._lock, AT_ONCE:
+        with self._lock, AT_ONCE, _one_thread():
             end = time.monotonic() + seconds
             try:
                 while not self.is_done and time.monotonic() < end:
@@ -70,6 +71,17 @@ class Course:
             self.error = error or "it did not begin."
         else:
             self.net = net.to("cpu").eval()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch on one thread: steps this small gain nothing from two, and on a busy machine two wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)

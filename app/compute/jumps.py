@@ -10,7 +10,8 @@ from app.compute import Unusable, jump_training, planes, regions, trained
 from app.compute.jump_block import Measure
 from app.compute.jump_ladder import Ladder
 from app.compute.planes import Choice, Window
-from app.compute.regions import Rung, initialised
+from app.compute.region_ladder import Rung
+from app.compute.regions import initialised
 from app.compute.trained import Snapshot, Which
 from kwta.activation import winners
 from kwta.regions.stages import Stages

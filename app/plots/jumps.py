@@ -53,9 +53,8 @@ def cliffs(found: Cliffs) -> go.Figure:
         figure.add_mesh3d(
             x=x, y=y, z=z, i=i, j=j, k=k, intensity=found.heights, colorscale="Viridis", cmin=0, colorbar=bar, **mesh
         )
-    scene = {
-        f"{name}axis": {"title": {"text": text}} for name, text in zip("xyz", (*found.axes, _f(found)), strict=True)
-    }
+    titles = zip("xyz", (*found.axes, f"logit {found.logit}"), strict=True)
+    scene: dict = {f"{name}axis": {"title": {"text": title}} for name, title in titles}
     scene |= {"aspectmode": "manual", "aspectratio": {"x": 1, "y": 1, "z": 0.6}}
     figure.update_layout(
         height=HEIGHT,
