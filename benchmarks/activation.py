@@ -12,7 +12,9 @@ from kwta.activation import kwta, winners
 from kwta.timing import formula
 
 # (rows, entries of a row, promised ratio): layers of small networks, and long rows of about 2^20 entries in all.
-SHAPES = [(256, n, 1.0) for n in (64, 128, 256, 512)] + [(2**20 // n, n, 4.0) for n in (4096, 16384, 65536)]
+SHAPES = [(rows, n, 1.0) for rows in (32, 256) for n in (64, 128, 256, 512)] + [
+    (2**20 // n, n, 4.0) for n in (4096, 16384, 65536)
+]
 GAMMAS = (0.1, 0.2, 0.5)
 THREADS = (1, 2)
 

@@ -1,5 +1,6 @@
 """φ_k as a function: shapes, gradient, and the choice of the selection that fits the device."""
 
+from functools import cache
 from types import ModuleType
 
 import torch
@@ -10,16 +11,23 @@ from torch import Tensor
 from kwta.activation import selection_torch
 
 # Below this many entries a backward pass in Python costs more than the extra memory traffic of torch's own `where`.
-FUSED_FROM = 1 << 16
+FUSED_FROM = 1 << 14
+# What losers become. A tensor: turning the number 0 into one takes a microsecond, which a layer of 64 units feels.
+ZERO = torch.zeros(())
 
 
 def _selection(y: Tensor) -> ModuleType:
     """The module that selects on y's device: our kernel for float32 and float64 on the CPU, torch elsewhere."""
     if y.device.type == "cpu" and y.dtype in (torch.float32, torch.float64):
-        from kwta.activation import selection_numba  # imported on first use: Numba takes a third of a second
-
-        return selection_numba
+        return _own_selection()
     return selection_torch
+
+
+@cache
+def _own_selection() -> ModuleType:
+    from kwta.activation import selection_numba  # imported on first use: Numba takes a third of a second
+
+    return selection_numba
 
 
 def _rows(y: Tensor, k: int) -> Tensor:
@@ -103,7 +111,7 @@ def kwta(y: Float[Tensor, "*batch n"], k: int) -> Float[Tensor, "*batch n"]:
     elif not (torch.is_grad_enabled() and y.requires_grad):
         out = _selection(rows).select(rows.detach().contiguous(), k)[0]
     elif rows.numel() < FUSED_FROM:
-        out = torch.where(_mask(rows.detach(), k), rows, 0)
+        out = torch.where(_mask(rows.detach(), k), rows, ZERO)
     else:
         out = _Kwta.apply(rows, k)
     return out if y.ndim == 2 else out.reshape(y.shape)

@@ -2,7 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from statistics import NormalDist
 
@@ -17,6 +17,10 @@ from kwta.activation.kernel import keep_rows, select_rows
 ENTRIES_PER_THREAD = 1 << 16
 
 
+# What a kernel that is not to write an output gets in its place.
+_NOTHING = {torch.float32: np.empty((0, 0), np.float32), torch.float64: np.empty((0, 0), np.float64)}
+
+
 @cache
 def _pool() -> ThreadPoolExecutor:
     """The threads of this process that help with large inputs; they are made when first needed."""
@@ -25,8 +29,10 @@ def _pool() -> ThreadPoolExecutor:
 
 def _over_rows(kernel, entries: int, rows: int, *arguments) -> None:
     """Run the kernel over chunks of rows, on torch's number of threads where there is work enough."""
-    parts = min(torch.get_num_threads(), rows, max(entries // ENTRIES_PER_THREAD, 1))
-    if parts == 1:
+    parts = min(rows, entries // ENTRIES_PER_THREAD)
+    if parts > 1:
+        parts = min(parts, torch.get_num_threads())
+    if parts <= 1:
         kernel(*arguments)
         return
     edges = [rows * i // parts for i in range(parts + 1)]
@@ -44,17 +50,22 @@ def _run(y: Tensor, k: int, out: np.ndarray, thresholds: np.ndarray) -> np.ndarr
     array = y.detach().numpy()
     won = np.empty(array.shape, np.bool_)
     if array.size:
-        n = array.shape[1]
         bits = array.view(np.int32 if array.dtype == np.float32 else np.int64)
-        normal = NormalDist()
-        quantile = normal.inv_cdf(1 - (k - 0.25) / (n + 0.5))
-        slope = n * normal.pdf(quantile)
+        quantile, slope = _expected(k, array.shape[1])
         _over_rows(select_rows, array.size, len(array), array, bits, k, quantile, slope, won, out, thresholds)
     return won
 
 
+@lru_cache(maxsize=1024)
+def _expected(k: int, n: int) -> tuple[float, float]:
+    """Where the k-th largest of n normally distributed entries lies, and how many entries lie in a unit around it."""
+    normal = NormalDist()
+    quantile = normal.inv_cdf(1 - (k - 0.25) / (n + 0.5))
+    return quantile, n * normal.pdf(quantile)
+
+
 def _nothing(y: Tensor) -> np.ndarray:
-    return np.empty((0, 0), y.detach().numpy().dtype)
+    return _NOTHING[y.dtype]
 
 
 def select(y: Float[Tensor, "rows n"], k: int) -> tuple[Float[Tensor, "rows n"], Bool[Tensor, "rows n"]]:
