@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -207,6 +208,7 @@ class _Key:
     frames: tuple[int, int]
     start: str
     end: str
+    kind: Literal["segment"] = "segment"
 
 
 def usual_ends(name: str) -> tuple[str, str]:
