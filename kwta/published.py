@@ -194,6 +194,15 @@ def origin_row(network: str, data: str, gamma: float | None, pretrained: bool = 
     return next((row for row in ORIGIN_TABLE if (row.network, row.data, row.gamma, row.pretrained) == wanted), None)
 
 
+def origin_rows(network: str, data: str) -> tuple[Row, ...]:
+    """The rows for this network, trained from scratch on this data set: ReLU, γ 0.2, γ 0.1; () if there are none.
+
+    >>> [row.gamma for row in origin_rows("alexnet", "svhn")]
+    [None, 0.2, 0.1]
+    """
+    return tuple(row for row in ORIGIN_TABLE if (row.network, row.data, row.pretrained) == (network, data, False))
+
+
 def radius(data: str) -> float | None:
     """ε as published for that data set, or None.
 

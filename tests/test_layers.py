@@ -15,7 +15,7 @@ APP = modules("app")
 # Inside kwta a part imports parts of its own row and the rows below, never in a circle.
 ROWS = (
     ("cli", "warm", "__main__"),
-    ("sweeps",),
+    ("sweeps", "reproduction"),
     ("training", "regions", "jumps", "attacks"),
     ("patterns", "networks", "datasets", "slices", "threats", "timing", "published"),
     ("activation",),

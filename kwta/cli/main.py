@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a network, watch it learn, save it",
     "evaluate": "loss, accuracy and dead units of a saved network",
     "regions": "exact linear regions and jumps on a plane or along a line",
+    "reproduce": "the origin's experiment on robustness, beside its table",
     "info": "what a saved network is and how it was trained",
 }
 

@@ -1,26 +1,24 @@
 """`train`: a network learns a data set, and is saved with the record of how."""
 
-import platform
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import torch
 
-from kwta import __version__, devices
+from kwta import devices
 from kwta.attacks.training import objective
 from kwta.cli import checkpoint, words
-from kwta.cli.console import Console, plain
+from kwta.cli.console import Console
+from kwta.cli.epochs import followed
 from kwta.cli.failures import FailedError, misuse
 from kwta.cli.options import data as data_options
 from kwta.cli.options import network as network_options
 from kwta.cli.options import training as training_options
+from kwta.cli.provenance import training_record
 from kwta.datasets import Data
 from kwta.networks import Network, build
 from kwta.networks.json_form import to_dict
-from kwta.training import Epoch, Step, Stopped, Training, steps_per_epoch, train
+from kwta.training import Stopped, Training, steps_per_epoch, train
 
 DESCRIPTION = """\
 Train a network from scratch and, with --out, save it: its weights and a record of the data, the training and every
@@ -34,8 +32,6 @@ EXAMPLES = (
     "train --data digits --widths 64,64 --adversarial trades --eps 0.1 --attack-steps 5 --epochs 3 --out runs/trades",
     "train --data my_points.csv --widths 32,32 --patience 5 --out runs/mine",
 )
-
-HEADER = f"{'epoch':>5} {'loss':>9} {'train':>8} {'test':>8} {'γ':>14} {'dead':>9} {'seconds':>8}"
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -60,10 +56,10 @@ def run(arguments: Namespace, console: Console) -> int:
     for sentence in (_described(net, data, device), *training_options.surprises(plan)):
         console.note(sentence)
     try:
-        epochs, stopped = _followed(records, console, _n_steps(data, plan))
+        epochs, stopped = followed(records, console, _n_steps(data, plan))
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(f"interrupted; {_unsaved(arguments.out)}") from stop
-    record = _record(data, plan, device, epochs, stopped)
+    record = training_record(data, plan, device, epochs, stopped)
     console.report(stopped.message)
     _end(net, record, stopped, arguments.out, console)
     return 0
@@ -88,61 +84,12 @@ def _end(net: Network, record: dict[str, Any], stopped: Stopped, out: str | None
         raise FailedError(_unsaved(out))
 
 
-def _followed(records: Iterator[Step | Epoch | Stopped], console: Console, n_steps: int) -> tuple[list[Epoch], Stopped]:
-    """Draw all records while they come; the epochs and the last one."""
-    epochs: list[Epoch] = []
-    console.report(HEADER)
-    with console.bar(n_steps, " steps") as bar:
-        for record in records:
-            match record:
-                case Step():
-                    bar.update()
-                case Epoch():
-                    epochs.append(record)
-                    console.report(_line(record))
-                case Stopped():
-                    return epochs, record
-    raise AssertionError("training ends with a record of kind Stopped")
-
-
-def _line(epoch: Epoch) -> str:
-    accuracies = f"{100 * epoch.train_accuracy:>6.2f} % {100 * epoch.test_accuracy:>6.2f} %"
-    dead = ",".join(map(str, epoch.dead))
-    return f"{epoch.epoch:>5} {epoch.loss:>9.4f} {accuracies} {_ratios(epoch):>14} {dead:>9} {epoch.seconds:>8.2f}"
-
-
-def _ratios(epoch: Epoch) -> str:
-    """γ of the layers; once where they all have the same."""
-    names = ["ReLU" if gamma is None else str(gamma) for gamma in epoch.gammas]
-    return names[0] if len(set(names)) == 1 else ",".join(names)
-
-
 def _described(net: Network, data: Data, device: torch.device) -> str:
     """What is about to be trained, in a line."""
     assert net.spec is not None
     examples = f"{len(data.x_train):,} examples, tested on {len(data.x_test):,}"
     network = f"{words.network(net.spec)}, {net.spec.n_parameters:,} parameters, seed {net.seed}"
     return f"{network}; {examples}, on {devices.describe(device)}."
-
-
-def _record(data: Data, plan: Training, device: torch.device, epochs: list[Epoch], stopped: Stopped) -> dict[str, Any]:
-    """What travels with the weights."""
-    return plain(
-        {
-            "data": asdict(data.spec),
-            "classes": data.classes,
-            "training": asdict(plan),
-            "device": devices.describe(device),
-            "epochs": [asdict(epoch) for epoch in epochs],
-            "stopped": asdict(stopped),
-            "versions": _versions(),
-        }
-    )
-
-
-def _versions() -> dict[str, str]:
-    libraries = {"kwta": __version__, "torch": torch.__version__, "numpy": np.__version__}
-    return {**libraries, "python": platform.python_version(), "system": platform.platform()}
 
 
 def _unsaved(out: str | None) -> str:

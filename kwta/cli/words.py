@@ -3,6 +3,9 @@
 from kwta.networks import Spec
 from kwta.networks.specs import Ratio
 
+NAMES = {"mlp": "MLP", "cnn": "CNN", "resnet18": "ResNet-18", "alexnet": "AlexNet"}
+MOST = 10  # hidden layers that are told one by one
+
 
 def network(spec: Spec) -> str:
     """Kind, sizes from the inputs to the outputs, and γ with the winners k.
@@ -20,7 +23,8 @@ def sizes(spec: Spec) -> str:
     'MLP 2–16–2'
     """
     inputs = "×".join(map(str, spec.input_shape))
-    return f"{spec.kind.upper()} {'–'.join(map(str, (inputs, *spec.sizes, spec.outputs)))}"
+    hidden = _shortened([str(n) for n in spec.sizes])
+    return f"{NAMES[spec.kind]} {'–'.join((inputs, *hidden, str(spec.outputs)))}"
 
 
 def activation(spec: Spec) -> str:
@@ -32,12 +36,17 @@ def activation(spec: Spec) -> str:
     if not spec.sizes:
         return "no hidden layer"
     ratios = [_ratio(gamma) for gamma in spec.gammas]
-    told = ratios[0] if len(set(ratios)) == 1 else ", ".join(ratios)
+    told = ratios[0] if len(set(ratios)) == 1 else ", ".join(_shortened(ratios))
     if all(k is None for k in spec.winners):
         return told
-    won = ", ".join("–" if k is None else f"{k:,}" for k in spec.winners)
+    won = ", ".join(_shortened(["–" if k is None else f"{k:,}" for k in spec.winners]))
     return f"γ = {told} (k = {won})"
 
 
 def _ratio(gamma: Ratio | None) -> str:
     return "ReLU" if gamma is None else str(gamma)
+
+
+def _shortened(words: list[str]) -> list[str]:
+    """The words, or the first and the last of many."""
+    return words if len(words) <= MOST else [words[0], "…", words[-1]]
