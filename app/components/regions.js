@@ -6,7 +6,7 @@
 
 const EVERY = 50; // ms between two reports while the hand moves
 const REST = 350; // ms after the last wheel or key
-const POLL = 300; // ms between an answer and the next question while training
+const POLL = 160; // ms between an answer and the next question, while training or while rungs are missing
 const LOST = 5000; // ms after which a question counts as lost
 const PER_SECOND = 9; // rungs, while γ plays
 const FAST = 8000; // polygons up to which the picture is drawn anew while it is moved; more are moved as an image
@@ -22,6 +22,7 @@ const THOUSANDS = new Intl.NumberFormat("en-US");
 const thousands = (n) => THOUSANDS.format(n);
 
 async function unzipped(bytes) {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes; // a picture that was waited for comes as it is
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
@@ -60,10 +61,21 @@ function scattered(unit, channel) {
   return ((h ^ (h >>> 15)) >>> 0) / 2 ** 31 - 1;
 }
 
+// Colours are pixels of an ImageData, 0xAABBGGRR.
+const pixel = (r, g, b) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+const css = (c) => `rgb(${c & 255},${(c >> 8) & 255},${(c >> 16) & 255})`;
+const GAMMA = Uint8Array.from({ length: 4097 }, (_, i) => {
+  const x = i / 4096;
+  return Math.round(255 * (x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055));
+});
+const light = (x) => GAMMA[(clampTo(x, 0, 1) * 4096 + 0.5) | 0];
+const STEPS = 1024; // shades of the perceptual scale
+const SCALE = Uint32Array.from({ length: STEPS }, (_, i) => pixel(...viridis(i / (STEPS - 1)).match(/\d+/g).map(Number)));
+const scaled = (t) => SCALE[(clampTo(t, 0, 1) * (STEPS - 1) + 0.5) | 0];
+
 function oklab(L, a, b) {
-  const [l, m, s] = [L + 0.3963 * a + 0.2158 * b, L - 0.1056 * a - 0.0639 * b, L - 0.0895 * a - 1.2915 * b].map((x) => x ** 3);
-  return [4.0767 * l - 3.3077 * m + 0.231 * s, -1.2684 * l + 2.6098 * m - 0.3413 * s, -0.0042 * l - 0.7034 * m + 1.7076 * s]
-    .map((x) => Math.round(255 * clampTo(x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055, 0, 1)));
+  const [l, m, s] = [(L + 0.3963 * a + 0.2158 * b) ** 3, (L - 0.1056 * a - 0.0639 * b) ** 3, (L - 0.0895 * a - 1.2915 * b) ** 3];
+  return pixel(light(4.0767 * l - 3.3077 * m + 0.231 * s), light(-1.2684 * l + 2.6098 * m - 0.3413 * s), light(-0.0042 * l - 0.7034 * m + 1.7076 * s));
 }
 
 // Three fixed random projections of the winners of each region, [n, 3]: the axes of a perceptual colour space.
@@ -105,10 +117,15 @@ function spreadOf(p, sums) {
 }
 
 function identityColours(sums, spread, dark) {
-  return Array.from({ length: sums.length / 3 }, (_, i) => {
-    const [u, v, w] = spread.map(([mean, size], c) => Math.tanh((0.75 * (sums[3 * i + c] - mean)) / size));
-    return `rgb(${oklab((dark ? 0.52 : 0.83) + (dark ? 0.09 : 0.07) * w, 0.12 * u, 0.12 * v).join()})`;
-  });
+  const found = new Uint32Array(sums.length / 3);
+  const [[a, da], [b, db], [c, dc]] = spread;
+  for (let i = 0; i < found.length; i++) {
+    const u = Math.tanh((0.75 * (sums[3 * i] - a)) / da);
+    const v = Math.tanh((0.75 * (sums[3 * i + 1] - b)) / db);
+    const w = Math.tanh((0.75 * (sums[3 * i + 2] - c)) / dc);
+    found[i] = oklab((dark ? 0.52 : 0.83) + (dark ? 0.09 : 0.07) * w, 0.12 * u, 0.12 * v);
+  }
+  return found;
 }
 
 const mapAt = (p, i, o, x, y) => {
@@ -236,54 +253,132 @@ const sameWindow = (a, b) => Math.abs(a.x - b.x) + Math.abs(a.y - b.y) + Math.ab
 
 // ----- drawing
 
-// Fill all regions and draw their edges. `to` maps u to pixels: x → ox + s x, y → oy − s y.
-function paintPicture(g, p, to, look) {
-  const { s, ox, oy } = to;
-  const { points, offsets } = p;
-  const path = (i) => {
-    g.beginPath();
-    for (let v = offsets[i]; v < offsets[i + 1]; v++) g.lineTo(ox + s * points[2 * v], oy - s * points[2 * v + 1]);
-  };
-  if (look.mode === "class") {
-    for (const [o, polygon] of cached(p, "class", () => classParts(p))) {
-      g.beginPath();
-      for (const [x, y] of polygon) g.lineTo(ox + s * x, oy - s * y);
-      g.fillStyle = look.classes[o % look.classes.length];
-      g.fill();
+// Filling many small polygons one by one is what a canvas is slow at. So the pixels are filled here, row by row, at the
+// canvas's own density, and the edges, which hide the steps at the rims, are drawn over them by the canvas.
+
+// Calls span(region, row, first pixel, one beyond the last) for every row of every region, on size² pixels.
+function scan(p, { s, ox, oy }, size, span) {
+  const { points, offsets, n } = p;
+  for (let i = 0; i < n; i++) {
+    const [first, end] = [offsets[i], offsets[i + 1]];
+    let [top, bottom] = [Infinity, -Infinity];
+    for (let v = first; v < end; v++) {
+      const y = oy - s * points[2 * v + 1];
+      if (y < top) top = y;
+      if (y > bottom) bottom = y;
     }
-  } else if (look.mode !== "layer") {
-    const colours = look.colours(p);
-    for (let i = 0; i < p.n; i++) {
-      path(i);
-      g.fillStyle = colours ? colours[i] : look.shade(g, p, i, to);
-      g.fill();
+    const last = Math.min(size - 1, Math.floor(bottom - 0.5));
+    for (let row = Math.max(0, Math.ceil(top - 0.5)); row <= last; row++) {
+      const at = row + 0.5;
+      let [left, right] = [Infinity, -Infinity];
+      let [x0, y0] = [ox + s * points[2 * end - 2], oy - s * points[2 * end - 1]];
+      for (let v = first; v < end; v++) {
+        const [x1, y1] = [ox + s * points[2 * v], oy - s * points[2 * v + 1]];
+        if (y0 <= at !== y1 <= at) {
+          const x = x0 + ((at - y0) / (y1 - y0)) * (x1 - x0);
+          if (x < left) left = x;
+          if (x > right) right = x;
+        }
+        x0 = x1;
+        y0 = y1;
+      }
+      const [from, to] = [Math.max(0, Math.ceil(left - 0.5)), Math.min(size, Math.ceil(right - 0.5))];
+      if (to > from) span(i, row, from, to);
     }
+  }
+}
+
+// One canvas's pixels, kept from picture to picture.
+function raster(size) {
+  const canvas = new OffscreenCanvas(size, size);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(size, size);
+  return { size, canvas, context, image, pixels: new Uint32Array(image.data.buffer) };
+}
+
+// Fill all regions and draw their edges on g, a context of `side` CSS pixels. `to` maps u to them: x → ox + s x, y → oy − s y.
+function paintPicture(g, p, to, look, side, scratch) {
+  if (look.mode === "class" && p.n <= FAST) paintClasses(g, p, to, look);
+  else if (look.mode !== "layer") {
+    const { size, pixels, context, image, canvas } = scratch;
+    const density = size / side;
+    pixels.fill(0);
+    scan(p, { s: to.s * density, ox: to.ox * density, oy: to.oy * density }, size, look.filled(p, pixels, size, to, density));
+    context.putImageData(image, 0, 0);
+    g.drawImage(canvas, 0, 0, side, side);
   }
   paintEdges(g, p, to, look);
 }
 
-function paintEdges(g, p, { s, ox, oy }, look) {
-  const { points, offsets, edges, sides } = p;
-  const thin = clampTo(Math.sqrt(700 / Math.max(p.n, 1)), 0.3, 1);
-  const layers = cached(p, "layers", () => Math.max(1, ...new Set(edges.map((e) => e & 0x7f))));
-  g.lineCap = "round";
-  for (let layer = layers; layer >= 1; layer--) {
+function paintClasses(g, p, { s, ox, oy }, look) {
+  for (const [o, polygon] of cached(p, "class", () => classParts(p))) {
     g.beginPath();
-    for (let i = 0; i < p.n; i++) {
-      for (let k = 0; k < sides[i]; k++) {
-        const a = offsets[i] + k;
-        if (edges[a] !== layer) continue;
-        const b = offsets[i] + ((k + 1) % sides[i]);
-        g.moveTo(ox + s * points[2 * a], oy - s * points[2 * a + 1]);
-        g.lineTo(ox + s * points[2 * b], oy - s * points[2 * b + 1]);
-      }
-    }
-    g.lineWidth = Math.max(0.35, ((look.mode === "layer" ? 3 : 2) * thin) / Math.sqrt(layer));
-    g.strokeStyle = look.mode === "layer" ? LAYERS[(layer - 1) % LAYERS.length] : look.ink;
-    g.globalAlpha = look.mode === "layer" ? 1 : 0.8;
-    g.stroke();
+    for (const [x, y] of polygon) g.lineTo(ox + s * x, oy - s * y);
+    g.fillStyle = look.classes[o % look.classes.length];
+    g.fill();
   }
-  g.globalAlpha = 1;
+}
+
+// A span of one colour for each region.
+const flatSpans = (colours, pixels, size) => (i, row, from, to) => pixels.fill(colours[i], row * size + from, row * size + to);
+
+// f is affine on a region, so along a row it is linear: every pixel has its own value, exactly.
+function valueSpans(p, logit, low, wide, pixels, size, to, density) {
+  const [step, u0, v0] = [1 / (density * to.s), (0.5 / density - to.ox) / to.s, (to.oy - 0.5 / density) / to.s];
+  const scale = (STEPS - 1) / wide;
+  return (i, row, from, end) => {
+    const m = 3 * (i * p.outputs + logit);
+    const rise = p.maps[m] * step * scale;
+    let t = (p.maps[m] * (u0 + from * step) + p.maps[m + 1] * (v0 - row * step) + p.maps[m + 2] - low) * scale + 0.5;
+    for (let x = row * size + from; x < row * size + end; x++, t += rise) pixels[x] = SCALE[t < 0 ? 0 : t >= STEPS ? STEPS - 1 : t | 0];
+  };
+}
+
+// Where one class wins at both ends of a span, it wins on all of it; else each pixel is asked.
+function classSpans(p, classes, pixels, size, to, density) {
+  const tones = classes.map((c) => pixel(...[1, 3, 5].map((at) => parseInt(c.slice(at, at + 2), 16))));
+  const place = (x, row) => [((x + 0.5) / density - to.ox) / to.s, (to.oy - (row + 0.5) / density) / to.s];
+  return (i, row, from, end) => {
+    const [a, b] = [says(p, i, ...place(from, row)), says(p, i, ...place(end - 1, row))];
+    if (a === b) return pixels.fill(tones[a % tones.length], row * size + from, row * size + end);
+    for (let x = from; x < end; x++) pixels[row * size + x] = tones[says(p, i, ...place(x, row)) % tones.length];
+    return undefined;
+  };
+}
+
+// The edges of each layer, layer by layer, as paths in u; those of very large pictures are not kept.
+function edgePaths(p) {
+  const paths = [];
+  const { points, offsets, edges, n } = p;
+  for (let i = 0; i < n; i++) {
+    const end = offsets[i + 1];
+    for (let a = offsets[i]; a < end; a++) {
+      const layer = edges[a];
+      if (!layer || layer & 0x80) continue;
+      const b = a + 1 < end ? a + 1 : offsets[i];
+      const path = (paths[layer] ??= new Path2D());
+      path.moveTo(points[2 * a], points[2 * a + 1]);
+      path.lineTo(points[2 * b], points[2 * b + 1]);
+    }
+  }
+  return paths;
+}
+
+function paintEdges(g, p, { s, ox, oy }, look) {
+  const paths = p.n > FAST ? edgePaths(p) : cached(p, "edges", () => edgePaths(p));
+  const thin = clampTo(Math.sqrt(700 / Math.max(p.n, 1)), 0.3, 1);
+  g.save();
+  g.lineCap = p.n > 1000 ? "butt" : "round";
+  g.globalAlpha = look.mode === "layer" ? 1 : 0.8;
+  g.translate(ox, oy);
+  g.scale(s, -s);
+  for (let layer = paths.length - 1; layer >= 1; layer--) {
+    if (!paths[layer]) continue;
+    g.lineWidth = Math.max(0.35, ((look.mode === "layer" ? 3 : 2) * thin) / Math.sqrt(layer)) / s;
+    g.strokeStyle = look.mode === "layer" ? LAYERS[(layer - 1) % LAYERS.length] : look.ink;
+    g.stroke(paths[layer]);
+  }
+  g.restore();
 }
 
 export default mounted((root, send) => {
@@ -299,7 +394,9 @@ export default mounted((root, send) => {
   let view = { ...at }; // the window that the hand wants
   let shown = [null, null]; // what the canvases show
   let bitmaps = [null, null];
+  const scratches = [null, null];
   let painted = [null, null];
+  let more = new Map(); // rung → pieces with one map, and what a grid meets
   let spreads = new Map(); // rung → which colours there are
   let sent = 0;
   let usual = true; // γ follows the shared control until the hand moves it
@@ -323,8 +420,10 @@ export default mounted((root, send) => {
     if (!poll) sent += 1;
     asked = performance.now();
     const told = { ...state, rung: usual ? 0 : state.rung, window: windowText(view) };
-    send("told", { state: told, seq: sent, moving, poll, key: d?.key ?? "", have: [...pictures.keys()], setting: setting?.name ?? "", nonce: Math.random() });
+    send("told", { state: told, seq: sent, moving, poll, key: d?.key ?? "", have: [...pictures.keys()], lacking: lacking(), setting: setting?.name ?? "", nonce: Math.random() });
   }
+  // Rungs on the screen whose pieces are not counted yet.
+  const lacking = () => (d ? slots().filter((rung) => rung !== null && !more.has(rung)) : []);
   const tellSoon = throttled((moving) => tell(moving), EVERY);
   function moved(moving = false) {
     gentle = false;
@@ -333,22 +432,31 @@ export default mounted((root, send) => {
   }
   function rested() {
     clearTimeout(resting);
-    resting = setTimeout(() => moved(false), REST);
+    resting = setTimeout(() => {
+      resting = 0;
+      moved(false);
+    }, REST);
   }
 
+  const isWhole = () => d.done && d.whole && pictures.size >= d.rungs.length;
   function poll() {
     clearTimeout(timer);
-    if (!d || (d.done && pictures.size >= d.rungs.length) || d.error) return;
+    if (!d || isWhole() || d.error) return;
     timer = setTimeout(() => {
-      if (!document.hidden && !(asked && performance.now() - asked < LOST)) tell(true, true);
+      const mayWait = hand || resting; // what is still missing is not what is looked at
+      if (!document.hidden && !(mayWait && !lacking().some((rung) => !isHere(rung))) && !(asked && performance.now() - asked < LOST)) tell(true, true);
       poll();
-    }, d.done ? 40 : POLL);
+    }, POLL);
   }
 
   async function receive(bytes) {
     const { header, body } = headed(bytes);
     const r = reader(body);
     const next = header.setting ? readSetting(header.setting, r, header.setting_bytes, body) : setting;
+    if (!next) { // the page has made this component anew, and the server thinks that it knows its setting
+      state ??= header.state;
+      return tell(true, true);
+    }
     const r2 = reader(body.subarray(header.setting_bytes));
     const found = await Promise.all(header.blocks.map(async ([rung, size]) => [rung, picture(await unzipped(r2.bytes(size)))]));
     asked = 0;
@@ -362,6 +470,7 @@ export default mounted((root, send) => {
     if (header.family !== d?.family) spreads = new Map();
     setting = next;
     d = header;
+    more = new Map(d.more.map(([rung, pieces, sampled]) => [rung, { pieces, sampled }]));
     if (!state || header.seq >= sent || other) {
       if (!hand && !resting) {
         const rung = state && !playing && usual === header.state.usual ? header.state.rung : playing ? state.rung : header.state.rung;
@@ -377,11 +486,26 @@ export default mounted((root, send) => {
     look();
     draw();
     poll();
+    prepared();
     if (gentle && d.done && pictures.size >= d.rungs.length && usual && header.state.window === "") {
       gentle = false;
       setTimeout(() => usual && !document.hidden && !hover && play(), GENTLE);
     }
     return undefined;
+  }
+
+  // What the next paintings need is made while nothing else is to be done.
+  const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 50));
+  function prepared() {
+    idle((deadline) => {
+      for (const p of pictures.values()) {
+        if (p.n > FAST || p.looks.has("edges")) continue;
+        if ((deadline?.timeRemaining?.() ?? 0) < 2) return prepared();
+        cached(p, "edges", () => edgePaths(p));
+        if (state.colour === "identity") cached(p, `identity ${colours.dark}`, () => identityOf(p));
+      }
+      return undefined;
+    });
   }
 
   function readSetting(s, r) {
@@ -503,51 +627,28 @@ export default mounted((root, send) => {
   function lookOf() {
     const ink = colours.dark ? "#0b0d0f" : "#22272c";
     const { colour: mode, logit } = state;
-    const base = { mode, ink, classes: CLASSES, colours: () => null };
+    const base = { mode, ink, classes: CLASSES };
+    const flat = (colours) => ({ colours, filled: (p, pixels, size) => flatSpans(colours(p), pixels, size) });
     const both = shown.filter(Boolean);
-    if (mode === "identity") return { ...base, colours: (p) => cached(p, `identity ${colours.dark}`, () => identityOf(p)) };
+    if (mode === "identity") return { ...base, ...flat((p) => cached(p, `identity ${colours.dark}`, () => identityOf(p))) };
     if (mode === "gradient") {
-      const most = Math.max(1e-300, ...both.map((p) => cached(p, `slope ${logit}`, () => { let m = 0; for (let i = 0; i < p.n; i++) m = Math.max(m, slope(p, i, logit, d.square[2])); return m; })));
-      return { ...base, range: [0, most], colours: (p) => Array.from({ length: p.n }, (_, i) => viridis(slope(p, i, logit, d.square[2]) / most)) };
+      const most = Math.max(1e-300, ...both.map((p) => cached(p, `steepest ${logit}`, () => slopes(p, logit).reduce((a, b) => Math.max(a, b), 0))));
+      return { ...base, range: [0, most], ...flat((p) => Uint32Array.from(slopes(p, logit), (size) => scaled(size / most))) };
     }
     if (mode === "value") {
       const ranges = both.map((p) => cached(p, `range ${logit}`, () => valueRange(p, logit)));
       const [low, high] = [Math.min(...ranges.map((r) => r[0])), Math.max(...ranges.map((r) => r[1]))];
-      const wide = Math.max(high - low, 1e-300);
-      return { ...base, range: [low, high], shade: (g, p, i, to) => shade(g, p, i, to, logit, low, wide) };
+      return { ...base, range: [low, high], filled: (p, ...where) => valueSpans(p, logit, low, Math.max(high - low, 1e-300), ...where) };
     }
-    return base;
+    return { ...base, filled: (p, ...where) => classSpans(p, CLASSES, ...where) };
   }
+  const slopes = (p, logit) => cached(p, `slopes ${logit}`, () => Float32Array.from({ length: p.n }, (_, i) => slope(p, i, logit, d.square[2])));
 
   // Colours stay while one zooms: they are measured on the first picture of a rung, mostly all of the plane.
   function identityOf(p) {
     const sums = projections(p, d.sizes);
     if (!spreads.has(p.rung)) spreads.set(p.rung, spreadOf(p, sums));
     return identityColours(sums, spreads.get(p.rung), colours.dark);
-  }
-
-  // f is affine on a region, so its colours there are one linear gradient, exactly (viridis has nine stops).
-  function shade(g, p, i, { s, ox, oy }, logit, low, wide) {
-    const m = 3 * (i * p.outputs + logit);
-    const [a, b, c] = [p.maps[m], p.maps[m + 1], p.maps[m + 2]];
-    const steep = a * a + b * b;
-    let [least, most] = [Infinity, -Infinity];
-    for (let v = p.offsets[i]; v < p.offsets[i + 1]; v++) {
-      const f = a * p.points[2 * v] + b * p.points[2 * v + 1] + c;
-      least = Math.min(least, f);
-      most = Math.max(most, f);
-    }
-    const [t0, t1] = [(least - low) / wide, (most - low) / wide];
-    if (t1 - t0 < 0.01 || p.n > FAST || !steep) return viridis((t0 + t1) / 2);
-    const v = p.offsets[i];
-    const [x, y] = [p.points[2 * v], p.points[2 * v + 1]];
-    const f = a * x + b * y + c;
-    const place = (value) => [ox + s * (x + ((value - f) * a) / steep), oy - s * (y + ((value - f) * b) / steep)];
-    const gradient = g.createLinearGradient(...place(least), ...place(most));
-    gradient.addColorStop(0, viridis(t0));
-    for (let stop = Math.floor(8 * t0) + 1; stop < 8 * t1; stop++) gradient.addColorStop(clampTo((stop / 8 - t0) / (t1 - t0), 0, 1), viridis(stop / 8));
-    gradient.addColorStop(1, viridis(t1));
-    return gradient;
   }
 
   // From home coordinates to pixels, and of u of the pictures at hand.
@@ -578,20 +679,22 @@ export default mounted((root, send) => {
     const name = [d.key, state.colour, state.logit, look.range, side, density, colours.dark, to.s, to.ox, to.oy].join();
     let made = bitmaps[slot];
     const isNew = made?.name !== name || made.p !== p;
+    const size = Math.round(side * density);
+    if (scratches[slot]?.size !== size) scratches[slot] = raster(size);
     if (isNew && to === now) {
       bitmaps[slot] = { name, p, canvas: made?.canvas, isDrawn: false };
-      return paintPicture(g, p, to, look);
+      return paintPicture(g, p, to, look, side, scratches[slot]);
     }
     if (isNew || !made.isDrawn) {
-      const size = Math.round(side * density);
       const canvas = made?.canvas?.width === size ? made.canvas : new OffscreenCanvas(size, size);
       const context = canvas.getContext("2d");
       context.setTransform(density, 0, 0, density, 0, 0);
       context.clearRect(0, 0, side, side);
-      paintPicture(context, p, to, look);
+      paintPicture(context, p, to, look, side, scratches[slot]);
       made = bitmaps[slot] = { name, p, canvas, isDrawn: true };
     }
     if (to === now) return g.drawImage(made.canvas, 0, 0, side, side);
+    g.imageSmoothingEnabled = false; // in motion; it would take three times as long
     return g.drawImage(made.canvas, now.ox - now.s, now.oy - now.s, 2 * now.s, 2 * now.s);
   }
 
@@ -817,7 +920,8 @@ export default mounted((root, send) => {
     if (p.rung !== rung) return [`${name}: being computed …`, "shown meanwhile: the nearest rung"];
     const n = `${thousands(p.n)} ${p.n === 1 ? "region" : "regions"}`;
     if (!p.complete) return [`${name}: over ${n}`, `limit reached: ${fixed(100 * p.covered, 1)} % of the area is shown. Zoom in for all of it`];
-    return [`${name}: ${n}, exact`, `merged: ${thousands(p.pieces)} pieces · a 256² grid meets ${thousands(p.sampled)} (lower bound)`];
+    const counted = more.get(rung);
+    return [`${name}: ${n}, exact`, counted ? `merged: ${thousands(counted.pieces)} pieces · a 256² grid meets ${thousands(counted.sampled)} (lower bound)` : "pieces with one map are being counted …"];
   }
 
   function words() {
@@ -837,7 +941,7 @@ export default mounted((root, send) => {
     }
     part("chart").setAttribute("aria-label", `Regions against γ: ${d.counts.length} of ${d.rungs.length} counts`);
     info();
-    Object.assign(box.dataset, { rung: state.rung, cells: shown[0]?.rung === state.rung ? shown[0].n : "", twin: shown[1]?.n ?? "", here: pictures.size, all: d.rungs.length, window: windowText(at), settled: String(sameWindow(at, view)), playing: String(Boolean(playing)) });
+    Object.assign(box.dataset, { key: d.key, rung: state.rung, cells: shown[0]?.rung === state.rung ? shown[0].n : "", twin: shown[1]?.n ?? "", here: pictures.size, all: d.rungs.length, whole: String(isWhole()), window: windowText(at), settled: String(sameWindow(at, view)), playing: String(Boolean(playing)) });
     if (!playing && !hand) speak(caption(0)[0] + (shown[1] ? `; ${caption(1)[0]}` : ""));
   }
 
@@ -1087,21 +1191,21 @@ export default mounted((root, send) => {
 
   // The same picture, polygon by polygon, on a surface that is no canvas; graded fills become their mean.
   function exported(s, p, to, look) {
-    const pixel = ([x, y]) => [to.ox + to.s * x, to.oy - to.s * y];
-    const flat = look.colours(p);
+    const onPage = ([x, y]) => [to.ox + to.s * x, to.oy - to.s * y];
+    const flat = look.colours?.(p);
     const mean = (i, polygon) => {
       const f = polygon.reduce((sum, [x, y]) => sum + mapAt(p, i, state.logit, x, y), 0) / polygon.length;
       return viridis((f - look.range[0]) / Math.max(look.range[1] - look.range[0], 1e-300));
     };
-    if (look.mode === "class") for (const [o, polygon] of classParts(p)) s.polygon(polygon.map(pixel), { fill: CLASSES[o % CLASSES.length] });
+    if (look.mode === "class") for (const [o, polygon] of classParts(p)) s.polygon(polygon.map(onPage), { fill: CLASSES[o % CLASSES.length] });
     for (let i = 0; i < p.n; i++) {
       const polygon = polygonOf(p, i);
-      const fill = look.mode === "class" || look.mode === "layer" ? undefined : flat ? flat[i] : mean(i, polygon);
-      if (fill) s.polygon(polygon.map(pixel), { fill });
+      const fill = look.mode === "class" || look.mode === "layer" ? undefined : flat ? css(flat[i]) : mean(i, polygon);
+      if (fill) s.polygon(polygon.map(onPage), { fill });
       for (let k = 0; k < p.sides[i]; k++) {
         const layer = p.edges[p.offsets[i] + k];
         if (!layer || layer & 0x80) continue;
-        const [a, b] = [pixel(polygon[k]), pixel(polygon[(k + 1) % polygon.length])];
+        const [a, b] = [onPage(polygon[k]), onPage(polygon[(k + 1) % polygon.length])];
         s.line(...a, ...b, { stroke: look.mode === "layer" ? LAYERS[(layer - 1) % LAYERS.length] : look.ink, width: 1.6 / Math.sqrt(layer) });
       }
     }

@@ -17,8 +17,8 @@ from kwta.slices import Slice
 
 # Bytes of one answer: a second of a slow network, and never so much that the hand waits for it.
 MOST_BYTES = 700_000
-# How long a request waits for a picture that the page has not got.
-PATIENCE = 0.25
+# How long a request waits for a picture that the page has not got: what a person does meanwhile waits for it too.
+PATIENCE = 0.02
 # Training points on the picture.
 POINTS = 400
 

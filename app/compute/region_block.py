@@ -1,4 +1,4 @@
-"""Pictures of regions as bytes for the component: one gzip block per rung of γ, and an answer that carries several."""
+"""Pictures of regions as bytes for the component: one block per rung of γ, and an answer that carries several."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ SQUEEZE = 1  # of gzip: fast, and coordinates do not get much smaller
 
 
 def of_cells(cells: Cells, rung: int, square: tuple[np.ndarray, float], started: float) -> bytes:
-    """One picture: gzip of the header's length (uint32, little endian), the header as JSON, and the arrays.
+    """One picture: the header's length (uint32, little endian), the header as JSON, and the arrays.
 
     Coordinates u are those of the square: t = centre + half · u. Arrays, one after another: vertices u float32 [v, 2],
     maps float32 [n, outputs, 3] (f = map · (u₁, u₂, 1)), areas float32 [n] in u, sides uint16 [n], edge layers
@@ -36,8 +36,6 @@ def of_cells(cells: Cells, rung: int, square: tuple[np.ndarray, float], started:
         "bits": int(cells.bits.shape[1]),
         "complete": bool(cells.complete),
         "covered": float(min(cells.covered / domain, 1.0)),
-        "pieces": int(merged(cells).max(initial=-1)) + 1 if cells.complete else None,
-        "sampled": sampled(cells) if cells.complete else None,
         "seconds": 0.0,
     }
     arrays = [
@@ -51,7 +49,22 @@ def of_cells(cells: Cells, rung: int, square: tuple[np.ndarray, float], started:
     header["seconds"] = time.perf_counter() - started
     text = json.dumps(header, allow_nan=False).encode()
     body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
-    return gzip.compress(len(text).to_bytes(4, "little") + text + body, compresslevel=SQUEEZE)
+    return len(text).to_bytes(4, "little") + text + body
+
+
+def zipped(block: bytes) -> bytes:
+    """The block in half as many bytes, for pictures that nobody waits for."""
+    return block if is_zipped(block) else gzip.compress(block, compresslevel=SQUEEZE)
+
+
+def is_zipped(block: bytes) -> bool:
+    """Whether this is gzip; a header so long that its length looked like it would have 35,615 letters."""
+    return block[:2] == b"\x1f\x8b"
+
+
+def pieces(cells: Cells) -> int:
+    """How many maximal pieces with one affine map there are."""
+    return int(merged(cells).max(initial=-1)) + 1
 
 
 def maps(cells: Cells, square: tuple[np.ndarray, float]) -> np.ndarray:

@@ -55,6 +55,8 @@ def fit(rows: tuple[Control, ...], setup: Setup) -> None:
 def heard() -> None:
     """Take over what the hand did in the picture."""
     told = report("regions", "told") or {}
+    if not told.get("poll"):
+        regions.Quiet.begin()
     picture.heard("regions", told, lambda: found_in(told.get("state", {})))
 
 
@@ -106,6 +108,7 @@ def show_table(asked: regions.Question, ladder: regions.Ladder, rung: int) -> No
         picture.download(f"{label} of all regions", lambda make=make: make(found), file, kind, key)
 
 
+regions.Quiet.begin()
 setup = state.current()
 rows = controls(setup)
 fit(rows, setup)
