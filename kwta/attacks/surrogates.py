@@ -75,7 +75,7 @@ def with_backward(net: nn.Module, backward: Backward) -> nn.Module:
 
 def _forward(layer: KWTA, backward: Backward, y: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     dims = layer.dims if layer.dims is not None else max(y.ndim - 1, 1)
-    rows = y.flatten(start_dim=y.ndim - dims)
+    rows = y.flatten(start_dim=y.ndim - dims).clone()  # a layer that replaced an in-place ReLU overwrites y
     k = layer.winners(rows.shape[-1])
     soft = backward.soft(rows, k)
     return (kwta(rows.detach(), k) + (soft - soft.detach())).reshape(y.shape)
