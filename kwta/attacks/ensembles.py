@@ -2,11 +2,11 @@
 
 from math import sqrt
 
-from kwta.attacks.adaptive import Adaptive
 from kwta.attacks.adaptive import QUICK as SHORT
+from kwta.attacks.adaptive import Adaptive
 from kwta.attacks.estimators import Schedule
-from kwta.attacks.foreign import HopSkipJump
 from kwta.attacks.gradient import Pgd, fgsm
+from kwta.attacks.hop_skip_jump import HopSkipJump
 from kwta.attacks.noise import Noise
 from kwta.attacks.propose import Attack
 from kwta.attacks.square import Square

@@ -4,8 +4,9 @@ from jaxtyping import Float, Int64
 from torch import Generator, Tensor, nn
 
 from kwta.attacks.adaptive import Adaptive
-from kwta.attacks.foreign import CarliniWagner, DeepFool, HopSkipJump, foreign
+from kwta.attacks.foreign import CarliniWagner, DeepFool, foreign
 from kwta.attacks.gradient import Pgd, pgd
+from kwta.attacks.hop_skip_jump import HopSkipJump, hop_skip_jump
 from kwta.attacks.noise import Noise, noise
 from kwta.attacks.proposal import Proposal
 from kwta.attacks.search import RandomSearch, random_search
@@ -42,5 +43,7 @@ def propose(
             return random_search(spec, net, x, labels, threat, generator)
         case Noise():
             return noise(spec, net, x, labels, threat, generator)
-        case DeepFool() | CarliniWagner() | HopSkipJump():
+        case DeepFool() | CarliniWagner():
             return foreign(spec, net, x, labels, threat, generator)
+        case HopSkipJump():
+            return hop_skip_jump(spec, net, x, labels, threat, generator)

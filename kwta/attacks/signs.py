@@ -1,0 +1,224 @@
+"""The signs of gradient masking, each a comparison with numbers; `kwta.attacks.masking` puts them together.
+
+They are those of Athalye, Carlini, Wagner, "Obfuscated gradients give a false sense of security", ICML 2018, section
+3.1, and Carlini et al., "On evaluating adversarial robustness", 2019. Images that the network gets wrong without attack
+take no part.
+"""
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from math import prod
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from kwta.attacks import losses
+from kwta.attacks.estimators import Exact
+from kwta.attacks.evaluate import seeded
+from kwta.attacks.foreign import CarliniWagner, DeepFool
+from kwta.attacks.gradient import Pgd, Relative, climb, fgsm
+from kwta.attacks.interval import Z95, wilson
+from kwta.attacks.judge import judged
+from kwta.attacks.outcomes import Outcome, Robustness
+from kwta.attacks.propose import propose
+from kwta.attacks.significance import binomial_tail, mcnemar
+from kwta.patterns.winners import evaluating
+from kwta.threats import Threat
+
+LEVEL = 0.01  # of each test, shared out among the attacks that it compares
+TOLERATED = 0.02  # of the images: so many may PGD miss without masking, for no climb finds every top
+MULTIPLES = (1, 2, 4, 8)  # of ε; the last radius is that at which every input of the box is allowed
+SURVIVING = 0.05  # more than this share of the images in a ball that holds the whole box: the attack fails, not the net
+MORE_RESTARTS = 10
+FALLING = 0.25  # of the way that the loss goes up and down along an ascent; with ReLU it is near 0
+AGREEING = 0.5  # cosine of gradients ε/10 apart; with ReLU it is near 1
+VANISHING = 0.1  # of the images
+NEAR = 0.1  # neighbours, in ε
+NEIGHBOURS = 4
+ASCENT = Pgd(step=Relative(0.1), steps=20, loss="margin")
+PROBE = Pgd(step=Relative(0.1), steps=40, until_success=True)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One sign that was looked for: what was compared, in a sentence and in numbers, and whether it speaks for masking.
+
+    decisive: the outcome of attacks, not a property of single gradients.
+    """
+
+    name: str
+    speaks: bool
+    sentence: str
+    numbers: dict[str, float]
+    decisive: bool = True
+    kind: Literal["evidence"] = "evidence"
+
+
+def follows_gradients(outcome: Outcome) -> bool:
+    """Whether an attack takes several steps along the network's own gradients."""
+    spec = outcome.spec
+    if isinstance(spec, Pgd):
+        return isinstance(spec.gradient, Exact) and spec.steps > 1
+    return isinstance(spec, DeepFool | CarliniWagner)
+
+
+class Case:
+    """The images that are right without attack, and what was found on them."""
+
+    def __init__(self, net: nn.Module, x: Tensor, labels: Tensor, found: Robustness) -> None:
+        right = torch.from_numpy(found.correct.copy()).to(x.device)
+        self.net, self.found, self.threat = evaluating(net), found, found.threat
+        self.x, self.labels, self.n = x[right], labels[right], int(right.sum())
+        climbers = [outcome for outcome in found.attacks if follows_gradients(outcome)]
+        one_step = [o for o in found.attacks if isinstance(o.spec, Pgd) and o.spec.steps == 1 and o not in climbers]
+        self.others = [o for o in found.attacks if o not in climbers and o not in one_step]
+        self.by_gradients = self.union(climbers)
+
+    def union(self, outcomes: list[Outcome]) -> Bool[ndarray, " right"]:
+        """Images that some of these attacks have broken."""
+        broken = [outcome.broken[self.found.correct] for outcome in outcomes]
+        return reduce(np.logical_or, broken, np.zeros(self.n, bool))
+
+    def broken_by(self, spec: Pgd, threat: Threat | None = None) -> Bool[ndarray, " right"]:
+        """Attack again, and judge."""
+        within = threat or self.threat
+        proposal = propose(spec, self.net, self.x, self.labels, within, seeded(self.found.seed, (spec, within), 0))
+        return judged(self.net, self.x, self.labels, proposal.x, within).fooled.cpu().numpy()
+
+
+def beaten(case: Case) -> Evidence:
+    """Does an attack that does not follow these gradients break more images than all that do?"""
+    level = LEVEL / max(1, len(case.others))
+    tests = {o.name: mcnemar(case.union([o]), case.by_gradients) for o in case.others}
+    gains = {o.name: int(case.union([o]).sum() - case.by_gradients.sum()) for o in case.others}
+    best = min(tests, key=lambda name: (tests[name], -gains[name]), default=None)
+    if best is None:
+        return Evidence("beaten", False, "No attack without gradients was run.", {"level": level})
+    speaks = tests[best] < level
+    sentence = (
+        f"Of {case.n} images {best} broke {_more(gains[best])} than all attacks that follow gradients (paired, exact "
+        f"McNemar test, p = {tests[best]:.2g}, level {level:.2g})."
+    )
+    numbers = {f"p_{name}": p for name, p in tests.items()} | {f"gain_{name}": float(g) for name, g in gains.items()}
+    return Evidence("beaten", speaks, sentence, {**numbers, "level": level})
+
+
+def missed(case: Case) -> Evidence:
+    """How many images did all gradients miss that some other attack broke?"""
+    missed = case.union(case.others) & ~case.by_gradients
+    return _counted("missed", missed, "all attacks that follow gradients missed", {})
+
+
+def restarts(case: Case) -> Evidence:
+    """Do many more restarts find what the others found?"""
+    spec = replace(PROBE, restarts=1)
+    once = case.broken_by(spec)
+    more = once | case.broken_by(replace(spec, restarts=MORE_RESTARTS))
+    missed = case.union(case.others) & ~case.by_gradients & ~more
+    numbers = {"robust_1": float((~once).mean()), f"robust_{MORE_RESTARTS}": float((~more).mean())}
+    return _counted("restarts", missed, f"with {MORE_RESTARTS} restarts more they missed", numbers)
+
+
+def _counted(name: str, missed: Bool[ndarray, " right"], what: str, numbers: dict[str, float]) -> Evidence:
+    """Whether more than the tolerated share were missed."""
+    count, n = int(missed.sum()), len(missed)
+    p = binomial_tail(count, n, TOLERATED)
+    sentence = (
+        f"{what.capitalize()} {count} of {n} images that others broke (exact binomial test of more than "
+        f"{TOLERATED:.0%}, p = {p:.2g}, level {LEVEL:g})."
+    )
+    return Evidence(name, p < LEVEL, sentence, {**numbers, "missed": float(count), "p": p, "level": LEVEL})
+
+
+def one_step(case: Case) -> Evidence:
+    """Does one step break more than many?"""
+    one = case.broken_by(fgsm())
+    p = mcnemar(one, case.by_gradients)
+    gain = int(one.sum() - case.by_gradients.sum())
+    sentence = (
+        f"Of {case.n} images one step broke {_more(gain)} than many steps (paired, exact McNemar test, p = {p:.2g}, "
+        f"level {LEVEL:g})."
+    )
+    return Evidence("one step", p < LEVEL, sentence, {"gain": float(gain), "p": p, "level": LEVEL})
+
+
+def larger_eps(case: Case) -> Evidence:
+    """Does PGD fail in balls where failing is impossible, or find less the more it may do?"""
+    radii = _radii(case.threat, prod(case.x.shape[1:]))
+    broken = [case.broken_by(PROBE, replace(case.threat, eps=eps)) for eps in radii]
+    level = LEVEL / max(1, len(broken) - 1)
+    worse = min(mcnemar(a, b) for a, b in zip(broken, broken[1:] or broken, strict=False))
+    left = int((~broken[-1]).sum())
+    low, _ = wilson(left, case.n)
+    shares = ", ".join(f"{(~b).mean():.1%} at ε = {eps:.3g}" for eps, b in zip(radii, broken, strict=True))
+    sentence = (
+        f"Under PGD {shares} of the images stay right; the last ball holds the whole data box, so none has to (exact "
+        f"McNemar test that it rises, p = {worse:.2g}, level {level:.2g})."
+    )
+    numbers = {f"robust_{eps:.3g}": float((~b).mean()) for eps, b in zip(radii, broken, strict=True)}
+    return Evidence("larger ε", low > SURVIVING or worse < level, sentence, {**numbers, "p": worse, "level": level})
+
+
+def _radii(threat: Threat, d: int) -> list[float]:
+    """Multiples of ε below the radius that reaches every corner of the box, and that radius."""
+    width = threat.high - threat.low
+    whole = width if threat.norm == "linf" else width * d**0.5
+    return [m * threat.eps for m in MULTIPLES if m * threat.eps < whole] + [whole]
+
+
+def ascent(case: Case) -> Evidence:
+    """Does the loss rise along the attack's own steps?"""
+    generator = seeded(case.found.seed, ASCENT, 0)
+    places = climb(ASCENT, case.net, case.x, case.labels, case.threat, generator)
+    changes = torch.stack([place.seen.loss for place in places]).diff(dim=0)
+    way = changes.abs().sum(dim=0)
+    falls = (-changes).clamp(min=0).sum(dim=0) / torch.where(way > 0, way, 1)
+    mean, error = _mean(falls)
+    sentence = (
+        f"Along {ASCENT.steps} steps of ε/10 the margin loss went down on {mean:.1%} ± {error:.1%} of its "
+        f"way (a gradient that can be trusted: near 0 %; a random walk: 50 %)."
+    )
+    return Evidence("loss path", mean - error > FALLING, sentence, {"falling": mean, "error": error}, decisive=False)
+
+
+def gradients(case: Case) -> Evidence:
+    """Do gradients vanish, or point elsewhere a little farther on?"""
+    near = replace(case.threat, eps=NEAR * case.threat.eps)
+    here = _gradient(case, case.x)
+    cosines = [
+        cosine_similarity(here, _gradient(case, near.sample(case.x, seeded(case.found.seed, near, i))))
+        for i in range(NEIGHBOURS)
+    ]
+    mean, error = _mean(torch.stack(cosines).mean(dim=0))
+    none = int((here == 0).all(dim=1).sum())
+    low, _ = wilson(none, case.n)
+    sentence = (
+        f"Gradients of the margin at neighbours {NEAR:g} ε apart have a cosine of {mean:.2f} ± {error:.2f}; they are "
+        f"zero at {none} of {case.n} images."
+    )
+    numbers = {"cosine": mean, "error": error, "vanishing": none / case.n}
+    return Evidence("gradients", mean + error < AGREEING or low > VANISHING, sentence, numbers, decisive=False)
+
+
+def _gradient(case: Case, x: Tensor) -> Float[Tensor, "right d"]:
+    """∇ₓ of the margin loss, flat."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_(True)
+        total = losses.margin(case.net(x), case.labels).sum()
+        return torch.autograd.grad(total, x)[0].reshape(len(x), -1)
+
+
+def _mean(values: Float[Tensor, " right"]) -> tuple[float, float]:
+    """Mean over the images, and half its 95 % interval; the interval of a single image is everything."""
+    if len(values) < 2:
+        return float(values.mean()), float("inf")
+    return float(values.mean()), Z95 * float(values.std()) / len(values) ** 0.5
+
+
+def _more(count: int) -> str:
+    return f"{count} more" if count >= 0 else f"{-count} fewer"
