@@ -127,7 +127,7 @@ def test_the_deviation_is_that_of_many_points(gamma):
 
 
 def test_the_deviation_of_a_plane_far_from_zero_keeps_its_digits():
-    far = Slice([1e6, 0.0], np.eye(2), SQUARE.domain)
+    far = Slice(np.array([1e6, 0.0]), np.eye(2), SQUARE.domain)
     flat = from_arrays([np.array([[1.0, 0.0]])], [np.array([0.0])], None)  # f = 1e6 + t₁, t₁ uniform on [−1, 1]
     assert jumps.deviations(cells(flat, far)) == pytest.approx([1 / np.sqrt(3)], rel=1e-9)
 

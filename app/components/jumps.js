@@ -635,7 +635,7 @@ export default mounted((root, send) => {
     const points = known.map((row) => [x(row.gamma), y(row.value[2])]);
     trace(s, points, (i) => ({ stroke: known[i].value[2] < 0 ? colours.negative : colours.positive, width: 3 }));
     trace(s, known.map((row) => [x(row.gamma), y(row.level[2])]), { stroke: colours.text, width: 1.6, dash: [5, 4] });
-    s.text(right - 4, top + 8, "v > 0: positive winners", { ...ink, size: 12, align: "end" });
+    s.text(x(0.5), top + 8, "v > 0: positive winners", { ...ink, size: 12, align: "middle" });
     s.text(left + 6, bottom - 8, "v < 0: negative winners", { ...ink, size: 12 });
     return y;
   }

@@ -75,8 +75,8 @@ def traced(found: Borders, steps: Stages, measure: Measure) -> Traced:
 
 def figures(found: Traced) -> Figures:
     """What the curves show of one rung."""
-    borders, measure = found.borders, (found.measure.norm, found.measure.logit)
-    whole = borders.summary(*measure)
+    borders, norm, logit = found.borders, found.measure.norm, found.measure.logit
+    whole = borders.summary(norm, logit)
     jumping = np.array([k > 0 for k in borders.of.winners], bool)[borders.layer]
     value, lengths = found.values[jumping].mean(axis=1), borders.lengths[jumping]
     return Figures(
@@ -91,7 +91,7 @@ def figures(found: Traced) -> Figures:
         value=_quantiles(value, lengths),
         level=_quantiles(np.abs(value), lengths),
         negative=float(lengths[value < 0].sum() / lengths.sum()) if len(value) else None,
-        layers=tuple(number(layer.quantiles[2]) for layer in borders.by_layer(*measure)),
+        layers=tuple(number(layer.quantiles[2]) for layer in borders.by_layer(norm, logit)),
         spread=found.spread,
     )
 
