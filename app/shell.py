@@ -72,8 +72,13 @@ def _data(c: state.Control) -> None:
     options = (*data.NAMES, *own)
     st.selectbox(c.label, options, key=c.key, help=c.help, format_func=data.described, persist_state="session")
     with st.popover("Data of your own", icon=":material/upload_file:", width="stretch", key="own_data"):
-        st.caption("CSV: two coordinates and a label per line. NPZ: arrays x and labels, or x_train, labels_train, …")
-        st.file_uploader("File", type=["csv", "npz"], key="upload", on_change=_uploaded, label_visibility="collapsed")
+        st.caption(
+            "CSV: two coordinates and a label per line. NPZ: arrays x and labels, or x_train, labels_train, … "
+            "ZIP: images in one folder per class."
+        )
+        st.file_uploader(
+            "File", type=["csv", "npz", "zip"], key="upload", on_change=_uploaded, label_visibility="collapsed"
+        )
     if problem := st.session_state.get("_upload_problem"):
         st.caption(f":orange[{text.plainly(text.sentence(problem))}]")
 

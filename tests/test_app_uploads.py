@@ -3,6 +3,7 @@
 import io
 import time
 import tomllib
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from app.compute.frames import Framer, as_images, samples
 from app.compute.packing import packed
 from app.compute.runs import Recipe, Run
 from kwta.networks import MLP, build
-from kwta.training import Training
+from kwta.training import Epoch, Training
 
 ROOT = Path(__file__).resolve().parents[1]
 CSV = b"x,y,label\n" + b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, (b"a", b"b")[i % 2]) for i in range(60))
@@ -47,17 +48,37 @@ def test_an_uploaded_file_is_found_under_a_name_made_from_its_content():
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("a.txt", CSV, "a.txt: own data come as .csv or .npz"),
+        ("a.txt", CSV, "a.txt: own data come as .csv, .npz, .zip"),
         ("a.csv", b"", "a.csv"),
         ("a.csv", b"1,2\n3,4\n", "a.csv"),
         ("a.csv", b"1,nan,a\n3,4,b\n" * 9, "a.csv"),
         ("a.npz", b"PK not really", "a.npz"),
+        ("a.zip", b"PK not really", "a.zip is damaged or no ZIP file"),
         ("a.npz", npz((4,), classes=1), "a.npz"),
     ],
 )
 def test_a_broken_upload_is_refused_with_its_name(file, content, said):
     with pytest.raises(Unusable, match=said):
         uploads.keep(file, content)
+
+
+def test_a_zip_of_pictures_is_data_to_learn_from():
+    from PIL import Image
+
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, value in (("dark", 10), ("light", 240)):
+            for i in range(6):
+                picture = io.BytesIO()
+                Image.new("L", (7, 5), value + i).save(picture, "PNG")
+                archive.writestr(f"mine/{name}/{i}.png", picture.getvalue())
+    own = data.data(uploads.keep("mine.zip", file.getvalue()))
+    assert own.shape == (1, 5, 7)
+    assert own.classes == ("dark", "light")
+    run = Run(Recipe("own", MLP((35, 10, 2), 0.3), 0, Training(epochs=30, batch=4), "cpu"), own)
+    run.want(10**6)
+    run.wait(10**6, 30)
+    assert [r.test_accuracy for frame in run.frames for r in frame.records if isinstance(r, Epoch)][-1] == 1
 
 
 def test_too_large_an_upload_is_refused_before_it_is_read(monkeypatch):
@@ -141,7 +162,10 @@ def test_a_link_to_an_upload_that_is_here_is_followed_and_another_gets_a_message
     assert here.selectbox(key="data").value == name
     gone = app(data="own-mine.csv-0000000000").run()
     assert not gone.exception
-    assert any("The file 'mine.csv' must be uploaded again: this server no longer has it; using digits" in warning.value for warning in gone.warning)
+    assert any(
+        "The file 'mine.csv' must be uploaded again: this server no longer has it; using digits" in warning.value
+        for warning in gone.warning
+    )
     assert gone.selectbox(key="data").value == "digits"
 
 

@@ -11,13 +11,17 @@ from threading import Lock
 
 from app.compute import Unusable
 from app.compute.words import short
-from kwta.datasets import Data, from_csv, from_npz
+from kwta.datasets import Data, from_csv, from_npz, from_zip
 
 PREFIX = "own-"
 KEPT, KEPT_BYTES = 16, 512 * 2**20  # over all viewers
 MAX_BYTES = 32 * 2**20  # of a file; also maxUploadSize in .streamlit/config.toml
 UNPACKED_BYTES = 128 * 2**20  # of its arrays: what packs well must not fill the server's memory
-READERS = {".csv": from_csv, ".npz": partial(from_npz, max_bytes=UNPACKED_BYTES)}
+READERS = {
+    ".csv": from_csv,
+    ".npz": partial(from_npz, max_bytes=UNPACKED_BYTES),
+    ".zip": partial(from_zip, max_bytes=UNPACKED_BYTES),
+}
 
 _kept: OrderedDict[str, Data] = OrderedDict()
 _lock = Lock()
@@ -39,13 +43,13 @@ def title(name: str) -> str:
 
 
 def keep(file: str, content: bytes) -> str:
-    """The name under which the data of an uploaded CSV or NPZ file are now at hand.
+    """The name under which the data of an uploaded CSV, NPZ or ZIP file are now at hand.
 
     Raises Unusable, with the reason, for a file that is no data set, too large, or of another kind.
     """
     ending = next((ending for ending in READERS if file.lower().endswith(ending)), None)
     if ending is None:
-        raise Unusable(f"{file}: own data come as {' or '.join(READERS)}")
+        raise Unusable(f"{file}: own data come as {', '.join(READERS)}")
     if len(content) > MAX_BYTES:
         raise Unusable(f"{file} has {len(content) / 2**20:.0f} MB; at most {MAX_BYTES / 2**20:.0f} MB are taken")
     try:

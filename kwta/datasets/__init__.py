@@ -5,11 +5,12 @@ A spec (`Points`, `Digits`, `Images`, `CsvPoints`, `NpzFile`, `ImageFolder`) say
 
 from kwta.datasets.csv_points import from_csv
 from kwta.datasets.data import Data
+from kwta.datasets.image_zip import from_zip
 from kwta.datasets.loading import load
 from kwta.datasets.naming import NAMES, from_record, named
 from kwta.datasets.npz_file import from_npz
 from kwta.datasets.sources import DownloadError, Source
-from kwta.datasets.specs import CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
+from kwta.datasets.specs import CsvPoints, Digits, ImageFolder, Images, ImageZip, NpzFile, Points, Spec
 
 __all__ = [
     "NAMES",
@@ -18,6 +19,7 @@ __all__ = [
     "Digits",
     "DownloadError",
     "ImageFolder",
+    "ImageZip",
     "Images",
     "NpzFile",
     "Points",
@@ -26,6 +28,7 @@ __all__ = [
     "from_csv",
     "from_npz",
     "from_record",
+    "from_zip",
     "load",
     "named",
 ]

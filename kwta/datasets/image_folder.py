@@ -5,6 +5,7 @@ images by their ending; others are passed over, and so is what starts with a dot
 their proportions, turned as their camera noted, and laid on white where transparent.
 """
 
+import io
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,29 +87,39 @@ def _labels(found: Found, classes: tuple[str, ...]) -> ndarray:
 def _pixels(spec: ImageFolder, found: Found) -> Float32[ndarray, "n c h w"]:
     channels = 1 if spec.grey else 3
     height, width = spec.size
-    if (values := len(found) * channels * height * width) > MAX_VALUES:
+    if (n_values := len(found) * channels * height * width) > MAX_VALUES:
         raise ValueError(
-            f"{spec.path}: {len(found)} images of {height}×{width} pixels, {channels} channels, are {values:,} values; "
-            f"at most {MAX_VALUES:,} fit, so choose a smaller size"
+            f"{spec.path}: {len(found)} images of {height}×{width} pixels, {channels} channels, are {n_values:,} "
+            f"values; at most {MAX_VALUES:,} fit, so choose a smaller size"
         )
-    pixels = np.empty((len(found), channels, height, width), dtype=np.uint8)
-    for row, (path, _) in zip(pixels, found, strict=True):
+    values = np.empty((len(found), channels, height, width), dtype=np.uint8)
+    for row, (path, _) in zip(values, found, strict=True):
         row[...] = _read(path, spec)
-    return unit(pixels)
+    return unit(values)
 
 
 def _read(path: Path, spec: ImageFolder) -> UInt8[ndarray, "c h w"]:
+    return pixels(path, str(path), spec.size, spec.grey)
+
+
+def pixels(file: Path | io.BytesIO, where: str, size: tuple[int, int], grey: bool) -> UInt8[ndarray, "c h w"]:
+    """One image of `size` = (height, width); ValueError, naming `where` it is, if it cannot be read."""
     from PIL import Image, ImageOps
 
-    height, width = spec.size
+    height, width = size
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             upright = ImageOps.exif_transpose(_eight_bits(image))
-            flat = _on_white(upright).convert("L" if spec.grey else "RGB")
+            flat = _on_white(upright).convert("L" if grey else "RGB")
             values = np.asarray(flat.resize((width, height), Image.Resampling.BILINEAR))
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as problem:
-        raise ValueError(f"{path} cannot be read as an image: {problem}") from problem
-    return values[None] if spec.grey else values.transpose(2, 0, 1)
+        raise unreadable(where, problem) from problem
+    return values[None] if grey else values.transpose(2, 0, 1)
+
+
+def unreadable(where: str, problem: Exception) -> ValueError:
+    """That an image cannot be read; Pillow's reason without the object that it names for want of a file's name."""
+    return ValueError(f"{where} cannot be read as an image: {str(problem).partition(' <_io.')[0]}")
 
 
 def _eight_bits(image: "Image") -> "Image":

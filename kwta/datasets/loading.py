@@ -1,9 +1,9 @@
 """From a spec to its data."""
 
-from kwta.datasets import csv_points, digits, image_folder, images, npz_file, points
+from kwta.datasets import csv_points, digits, image_folder, image_zip, images, npz_file, points
 from kwta.datasets.data import Data
 from kwta.datasets.sources import Source
-from kwta.datasets.specs import CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
+from kwta.datasets.specs import CsvPoints, Digits, ImageFolder, Images, ImageZip, NpzFile, Points, Spec
 
 
 def load(spec: Spec, source: Source | None = None, progress: bool = False) -> Data:
@@ -32,3 +32,5 @@ def load(spec: Spec, source: Source | None = None, progress: bool = False) -> Da
             return npz_file.data(spec)
         case ImageFolder():
             return image_folder.data(spec)
+        case ImageZip():
+            return image_zip.data(spec)

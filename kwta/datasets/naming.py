@@ -5,13 +5,25 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from kwta.datasets.specs import IMAGES, KINDS, SHAPES, CsvPoints, Digits, ImageFolder, Images, NpzFile, Points, Spec
+from kwta.datasets.specs import (
+    IMAGES,
+    KINDS,
+    SHAPES,
+    CsvPoints,
+    Digits,
+    ImageFolder,
+    Images,
+    ImageZip,
+    NpzFile,
+    Points,
+    Spec,
+)
 
 NAMES: tuple[str, ...] = ("digits", *IMAGES, *SHAPES)
 
 
 def named(text: str, files: bool = True) -> Spec:
-    """The spec, with its defaults, for a built-in name or for the path of a .csv or .npz file or of a folder of images.
+    """The spec, with its defaults, for a built-in name or for the path of a .csv, .npz or .zip file or an image folder.
 
     Built-in names come first. With `files` False only they are known: so that a link cannot name files of the machine
     that serves it. Raises ValueError with the names that are known.
@@ -28,7 +40,9 @@ def named(text: str, files: bool = True) -> Spec:
         return Points(name)  # type: ignore[arg-type]
     if files and (spec := _file(name)) is not None:
         return spec
-    choices = f"{', '.join(NAMES)}{', or the path of a .csv or .npz file or of a folder of images' if files else ''}"
+    choices = (
+        f"{', '.join(NAMES)}{', or the path of a .csv, .npz or .zip file or of a folder of images' if files else ''}"
+    )
     raise ValueError(f"a data set must be one of {choices}; got {text!r}")
 
 
@@ -40,6 +54,8 @@ def _file(name: str) -> Spec | None:
             return CsvPoints(name)
         case ".npz":
             return NpzFile(name)
+        case ".zip":
+            return ImageZip(name)
     return None
 
 

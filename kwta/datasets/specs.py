@@ -195,5 +195,23 @@ class ImageFolder:
         _settle(self, "seed", _whole("seed", self.seed, 0, MAX_SEED))
 
 
-Spec = Points | Digits | Images | CsvPoints | NpzFile | ImageFolder
+@dataclass(frozen=True)
+class ImageZip:
+    """Such a folder as a ZIP file; see `kwta.datasets.image_zip`. `digest`, if given, is the SHA-256 of the file."""
+
+    path: str
+    size: tuple[int, int] = (32, 32)
+    grey: bool = False
+    seed: int = 0
+    digest: str | None = None
+    kind: Literal["zip"] = "zip"
+
+    def __post_init__(self) -> None:
+        folder = ImageFolder(self.path, self.size, self.grey, self.seed)
+        for field in ("path", "size", "seed"):
+            _settle(self, field, getattr(folder, field))
+        _digest(self.digest)
+
+
+Spec = Points | Digits | Images | CsvPoints | NpzFile | ImageFolder | ImageZip
 KINDS: dict[str, type] = {spec.kind: spec for spec in get_args(Spec)}

@@ -8,7 +8,7 @@ from typing import Any
 from kwta.cli.console import Console
 from kwta.cli.failures import UsageError, failure, misuse
 from kwta.cli.parser import number, seed, sides, whole
-from kwta.datasets import NAMES, CsvPoints, Data, NpzFile, Spec, files, load, named
+from kwta.datasets import NAMES, CsvPoints, Data, ImageZip, NpzFile, Spec, files, load, named
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Option:
         return self.flag.strip("-").replace("-", "_")
 
 
-MADE, IMAGES, FOLDER, TABLE = ("points",), ("images",), ("folder",), ("csv",)
-SPLIT = ("points", "digits", "images", "csv", "npz", "folder")
-FILES = "or a .csv file of 2-D points, an .npz file, or a folder with a folder of images for each class"
+MADE, IMAGES, FOLDER, TABLE = ("points",), ("images",), ("folder", "zip"), ("csv",)
+SPLIT = ("points", "digits", "images", "csv", "npz", "folder", "zip")
+FILES = "or a .csv file of 2-D points, an .npz file, or a folder or .zip file with a folder of images for each class"
 
 SETS: dict[tuple[str, ...], str] = {
     MADE: "the made 2-D sets",
@@ -82,10 +82,10 @@ def spec(arguments: Namespace) -> Spec:
                 raise UsageError(f"{option.flag} is for {SETS[option.kinds]}; --data is {arguments.data}")
         values = {option.field: getattr(arguments, option.name) for option in given(arguments)}
         chosen = replace(chosen, **values)
-        return with_digest(chosen) if isinstance(chosen, CsvPoints | NpzFile) else chosen
+        return with_digest(chosen) if isinstance(chosen, CsvPoints | ImageZip | NpzFile) else chosen
 
 
-def with_digest(spec: CsvPoints | NpzFile) -> CsvPoints | NpzFile:
+def with_digest(spec: CsvPoints | ImageZip | NpzFile) -> CsvPoints | ImageZip | NpzFile:
     """The spec with the SHA-256 of its file. Raises ValueError if that cannot be read."""
     with files.opened(spec.path, None) as file:
         return replace(spec, digest=files.sha256(file))
