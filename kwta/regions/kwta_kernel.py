@@ -46,7 +46,6 @@ from kwta.regions.polygon_kernel import (
     add_units,
     begin,
     bit,
-    copy_map,
     extremes,
     start_map,
 )
@@ -143,7 +142,7 @@ def start_sure(own, wide, M, y, W, B, PW, sure, n_sure):
     start_map(target, wide, shifted(B, own[BIAS]), own[NEXT])
     for i in range(own[PASSED]):
         sure[n_sure + i] = own[N] + i
-    add_units(target, y, wide, sure, n_sure + own[PASSED], 1.0, shifted(W, own[WEIGHT]), own[NEXT])
+    add_units(target, target, y, wide, sure, n_sure + own[PASSED], 0, shifted(W, own[WEIGHT]), own[NEXT])
     for w in range(own[WORDS]):
         words[w] = 0
     for w in range(n_sure):
@@ -169,16 +168,15 @@ def compose(own, all, RW, M, J, units, W, r):
             n_come += (here != 0) & (there == 0)
             n_gone += (here == 0) & (there != 0)
         if 2 * (n_come + n_gone) < own[WON]:
-            copy_map(target, reference, wide, n)
-            add_units(target, y, wide, come, n_come, 1.0, weights, n)
-            add_units(target, y, wide, gone, n_gone, -1.0, weights, n)
+            for x in range(n_gone):
+                come[n_come + x] = gone[x]
+            add_units(target, reference, y, wide, come, n_come, n_gone, weights, n)
             return own[M_FIRST] + 2
     n_come = 0
     for x in range(u):
         come[n_come] = units[x]
         n_come += (words[x >> 6] & bit(x)) != 0
-    copy_map(reference, sure, wide, n)
-    add_units(reference, y, wide, come, n_come, 1.0, weights, n)
+    add_units(reference, sure, y, wide, come, n_come, 0, weights, n)
     own[REFERENCE] = r
     return own[M_FIRST] + 1
 

@@ -14,7 +14,7 @@ from kwta.regions.cells import Cells
 from kwta.regions.columns import all_finite
 from kwta.regions.stages import Layer, Stages, stages
 from kwta.regions.workspace import MOST_SIDES, SIDES, Output, Workspace
-from kwta.slices import Slice
+from kwta.slices import Slice, convex
 
 MAX_REGIONS = 2_000_000
 
@@ -47,12 +47,16 @@ def of_stages(steps: Stages, plane: Slice, max_regions: int = MAX_REGIONS) -> Ce
 
 def _walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int) -> tuple[Workspace, Output, bool]:
     """The walk to its end, with more memory where it asks for it; whether it got to the end of all cells."""
-    mv = max(SIDES, 2 * len(domain))
+    mv, area = max(SIDES, 2 * len(domain)), convex.measure(domain)
     while mv <= MOST_SIDES:
         workspace = Workspace(steps, domain, mv)
         output = Output(len(steps.bias), len(workspace.PW))
         while (status := workspace.walk(limit, output)) in (at.OUTPUT_FULL, at.MEMORY_FULL):
-            (output if status == at.OUTPUT_FULL else workspace).grow()
+            if status == at.MEMORY_FULL:
+                workspace.grow()
+            else:
+                covered = output.arrays[-1][: workspace.state[at.CELLS]].sum()
+                output.grow(covered / area)
         if status != at.POLYGON_FULL:
             return workspace, output, status == at.DONE
         mv *= 4

@@ -9,6 +9,7 @@ y = a t₀ + b t₁ + c.
 from numba import njit
 
 from kwta.regions.pointer_kernel import shifted
+from kwta.regions.vector_kernel import bound, combine
 
 FAST = {"nnan", "ninf", "nsz", "contract"}
 BIG = 1e300  # instead of infinity, which fast arithmetic excludes
@@ -16,9 +17,9 @@ TOLERANCE = 1e-12  # of y, relative to the largest |y| on the parent
 FEW = 2  # outputs: sums over units rather than columns
 NEW = -2  # third tag of a vertex that a cut has made
 
-# The numbers that belong to a layer: what never changes (its index, n, k, rows of the next, where its weights, biases
-# and words of the pattern begin, how many words, and how many rows besides the units go on as they are); its parent;
-# its undecided units; its children and their memory.
+# The numbers that belong to a layer: what never changes (its index, n, k, columns of the next, where its weights,
+# biases and words of the pattern begin, how many words, and how many rows besides the units go on as they are); its
+# parent; its undecided units; its children and their memory.
 INDEX, N, K, NEXT, WEIGHT, BIAS, WORD, WORDS, PASSED = range(9)
 Q, SIDES, MAP, UNITS, WON, CURSOR, REFERENCE, LINE, V_FIRST, R_FIRST, M_FIRST, V_TOP, R_TOP, M_TOP = range(9, 23)
 AT, EDGE, WAITING, FOUND, RESUMES, GROUPED = range(23, 29)  # a search for sets: where it stands
@@ -135,21 +136,8 @@ def halve(V, T, G, q, m, to_in, to_out, tol, tag_in, tag_out, line):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def extremes(y, wide, n, V, q, m, low, high):
-    """The lowest and highest y of every unit on a polygon; returns the largest |y|. Two vertices at a time."""
-    a, b, c = y, shifted(y, wide), shifted(y, 2 * wide)
-    for v in range(0, m, 2):
-        p, r = q + v, q + min(v + 1, m - 1)
-        x0, x1, z0, z1 = V[2 * p], V[2 * p + 1], V[2 * r], V[2 * r + 1]
-        if v == 0:
-            for i in range(n):
-                f, g = a[i] * x0 + (b[i] * x1 + c[i]), a[i] * z0 + (b[i] * z1 + c[i])
-                low[i] = min(f, g)
-                high[i] = max(f, g)
-        else:
-            for i in range(n):
-                f, g = a[i] * x0 + (b[i] * x1 + c[i]), a[i] * z0 + (b[i] * z1 + c[i])
-                low[i] = min(low[i], min(f, g))
-                high[i] = max(high[i], max(f, g))
+    """The lowest and highest y of every unit on a polygon; returns the largest |y|."""
+    bound(y, wide, n, shifted(V, 2 * q), m, low, high)
     largest = 0.0
     for i in range(n):
         largest = max(largest, max(high[i], -low[i]))
@@ -157,42 +145,27 @@ def extremes(y, wide, n, V, q, m, low, high):
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def add_unit(target, source, y, wide, i, w, n):
-    """Map target = map source + w ⊗ y: unit i, with its y, enters the next layer's map by its n weights w.
+def add_units(target, source, y, wide, units, plus, minus, W, n):
+    """Map target = map source + Σ w ⊗ y over the first `plus` listed units − Σ over the next `minus`.
 
-    The two maps must differ: the compiler's vector code is for memory that does not overlap.
+    Unit i, with its y, enters n columns of the next layer's map by its weights w, from W + i n on.
     """
-    for k in range(0, 3 * wide, wide):
-        to, of, factor = shifted(target, k), shifted(source, k), y[k + i]
-        for o in range(n):
-            to[o] = of[o] + factor * w[o]
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def add_units(target, y, wide, units, count, factor, W, n):
-    """Map target += factor · Σ w ⊗ y over the listed units, four at a time: the target is written less often."""
-    if n <= FEW:
-        for k in range(0, 3 * wide, wide):
-            for o in range(n):
-                total = 0.0
-                for u in range(count):
-                    total += y[k + units[u]] * W[units[u] * n + o]
-                target[k + o] += factor * total
+    if n > FEW:
+        combine(target, source, y, wide, units, plus, minus, W, n)
         return
-    for u in range(0, count - count % 4, 4):
-        i0, i1, i2, i3 = units[u], units[u + 1], units[u + 2], units[u + 3]
-        w0, w1, w2, w3 = shifted(W, i0 * n), shifted(W, i1 * n), shifted(W, i2 * n), shifted(W, i3 * n)
-        for k in range(0, 3 * wide, wide):
-            y0, y1, y2, y3 = factor * y[k + i0], factor * y[k + i1], factor * y[k + i2], factor * y[k + i3]
-            to = shifted(target, k)
-            for o in range(n):
-                to[o] += y0 * w0[o] + y1 * w1[o] + y2 * w2[o] + y3 * w3[o]
-    for u in range(count - count % 4, count):
-        w0 = shifted(W, units[u] * n)
-        for k in range(0, 3 * wide, wide):
-            y0, to = factor * y[k + units[u]], shifted(target, k)
-            for o in range(n):
-                to[o] += y0 * w0[o]
+    for o in range(n):
+        a0, b0, c0 = source[o], source[wide + o], source[2 * wide + o]
+        a1 = b1 = c1 = 0.0
+        for u in range(0, plus - 1, 2):
+            i, j = units[u], units[u + 1]
+            w, x = W[i * n + o], W[j * n + o]
+            a0, b0, c0 = a0 + y[i] * w, b0 + y[wide + i] * w, c0 + y[2 * wide + i] * w
+            a1, b1, c1 = a1 + y[j] * x, b1 + y[wide + j] * x, c1 + y[2 * wide + j] * x
+        for u in range(plus - plus % 2, plus + minus):
+            i = units[u]
+            w = W[i * n + o] if u < plus else -W[i * n + o]
+            a0, b0, c0 = a0 + y[i] * w, b0 + y[wide + i] * w, c0 + y[2 * wide + i] * w
+        target[o], target[wide + o], target[2 * wide + o] = a0 + a1, b0 + b1, c0 + c1
 
 
 @njit(cache=True, nogil=True)
@@ -202,13 +175,6 @@ def start_map(target, wide, bias, n):
         target[o] = 0.0
         target[wide + o] = 0.0
         target[2 * wide + o] = bias[o]
-
-
-@njit(cache=True, nogil=True)
-def copy_map(target, source, wide, n):
-    for k in range(0, 3 * wide, wide):
-        for o in range(n):
-            target[k + o] = source[k + o]
 
 
 @njit(cache=True, nogil=True)

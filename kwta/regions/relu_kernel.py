@@ -42,7 +42,6 @@ from kwta.regions.polygon_kernel import (
     WORDS,
     N,
     Q,
-    add_unit,
     add_units,
     begin,
     bit,
@@ -93,7 +92,7 @@ def open_relu(own, all, tols, V, T, R, RW, RL, M, S, J, U, W, B):
     start_map(target, wide, shifted(B, own[BIAS]), own[NEXT])
     for i in range(own[PASSED]):
         J[on + i] = n + i
-    add_units(target, y, wide, J, on + own[PASSED], 1.0, shifted(W, own[WEIGHT]), own[NEXT])
+    add_units(target, target, y, wide, J, on + own[PASSED], 0, shifted(W, own[WEIGHT]), own[NEXT])
     words = shifted(RW, r * all[SET_WORDS])
     for w in range(own[WORDS]):
         words[w] = 0
@@ -155,7 +154,7 @@ def settle(own, wide, tol, V, R, words, listed, M, G, J, units, W, r):
     R[4 * r + 2] = kept
     if on:
         target = shifted(M, 3 * wide * (own[M_FIRST] + r - own[R_FIRST]))
-        add_units(target, y, wide, J, on, 1.0, shifted(W, own[WEIGHT]), own[NEXT])
+        add_units(target, target, y, wide, J, on, 0, shifted(W, own[WEIGHT]), own[NEXT])
         for k in range(on):
             words[J[k] >> 6] |= bit(J[k])
 
@@ -185,7 +184,7 @@ def split(own, all, tol, V, T, R, RW, RL, M, G, units, W, r):
         words[all[SET_WORDS] + w] = words[w]
     words[all[SET_WORDS] + (i >> 6)] |= bit(i)
     source = shifted(M, 3 * wide * (own[M_FIRST] + r - own[R_FIRST]))
-    add_unit(shifted(source, 3 * wide), source, y, wide, i, shifted(W, own[WEIGHT] + i * own[NEXT]), own[NEXT])
+    add_units(shifted(source, 3 * wide), source, y, wide, shifted(units, u), 1, 0, shifted(W, own[WEIGHT]), own[NEXT])
 
 
 @njit(cache=True, nogil=True)

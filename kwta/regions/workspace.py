@@ -7,6 +7,7 @@ from numpy import ndarray
 from kwta.regions import polygon_kernel as at
 from kwta.regions.plane_kernel import walk
 from kwta.regions.stages import Layer, Stages
+from kwta.regions.vector_kernel import LANES
 from kwta.regions.winners_kernel import PENALTIES, SURE
 
 SIDES = 32  # vertices of a polygon for which there is room at first
@@ -16,7 +17,8 @@ POLYGONS = 80
 CHILDREN = 128
 MAPS = 1 << 14  # entries of the maps
 CELLS = 1 << 9  # of the output
-GROWTH = 4
+GROWTH, MOST_GROWTH = 2, 64
+MARGIN = 1.3  # of the output that is expected by area
 MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
@@ -25,7 +27,10 @@ class Workspace:
 
     def __init__(self, steps: Stages, domain: Float[ndarray, "v 2"], most_sides: int) -> None:
         layers = steps.hidden
-        n_layers, widest = len(layers), max((*(len(layer.bias) for layer in layers), len(steps.bias), 1))
+        n_layers, widest = (
+            len(layers),
+            _whole(max((*(len(layer.bias) for layer in layers), len(steps.bias), at.FEW + 1))),
+        )
         self.W, self.B = _matrices(steps)
         self.L = _numbers(steps)
         self.tols = np.zeros(n_layers + 1)
@@ -122,8 +127,10 @@ class Output:
         )
         self.arrays[2][0] = 0
 
-    def grow(self) -> None:
-        self.arrays = tuple(_grown(a) for a in self.arrays)
+    def grow(self, share: float) -> None:
+        """Room for the rest, of which we know only what share of the area the cells so far cover."""
+        factor = min(max(MARGIN / share if share > 0 else MOST_GROWTH, GROWTH), MOST_GROWTH)
+        self.arrays = tuple(_grown(a, factor) for a in self.arrays)
 
     def cut(self, n_cells: int, n_vertices: int) -> tuple[ndarray, ...]:
         """The arrays without the room that was not needed, which is given back."""
@@ -133,8 +140,8 @@ class Output:
         return self.arrays
 
 
-def _grown(array: ndarray) -> ndarray:
-    larger = np.empty((GROWTH * len(array), *array.shape[1:]), array.dtype)
+def _grown(array: ndarray, factor: float = GROWTH) -> ndarray:
+    larger = np.empty((int(factor * len(array)), *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger
 
@@ -147,16 +154,24 @@ def _random_words(n: int) -> ndarray:
     return (z ^ (z >> np.uint64(31))).view(np.int64)
 
 
+def _whole(n: int) -> int:
+    """n columns, filled up to whole vectors where they are more than a few."""
+    return n if n <= at.FEW else -(-n // LANES) * LANES
+
+
 def _matrices(steps: Stages) -> tuple[ndarray, ndarray]:
-    """The transposed matrices behind the hidden layers, one after the other, and their biases."""
+    """The transposed matrices behind the hidden layers, one after the other, and their biases, in whole vectors."""
     following = (*steps.hidden[1:], steps) if steps.hidden else ()
-    weights, biases = np.empty(sum(s.weight.size for s in following)), [s.bias for s in following]
-    start = 0
-    for s in following:
-        end = start + s.weight.size
-        weights[start:end].reshape(s.weight.shape[::-1])[...] = s.weight.T
-        start = end
-    return weights, np.concatenate(biases) if biases else np.empty(0)
+    columns = [_whole(len(s.bias)) for s in following]
+    weights = np.zeros(sum(n * s.weight.shape[1] for n, s in zip(columns, following, strict=True)))
+    biases = np.zeros(sum(columns))
+    start = bias = 0
+    for n, s in zip(columns, following, strict=True):
+        used, rows = s.weight.shape
+        weights[start : start + n * rows].reshape(rows, n)[:, :used] = s.weight.T
+        biases[bias : bias + used] = s.bias
+        start, bias = start + n * rows, bias + n
+    return weights, biases
 
 
 def _numbers(steps: Stages) -> ndarray:
@@ -164,7 +179,7 @@ def _numbers(steps: Stages) -> ndarray:
     numbers = np.zeros((len(steps.hidden) + 1, at.COLUMNS), np.int64)
     following = [*(len(layer.bias) for layer in steps.hidden[1:]), len(steps.bias)]
     weight = bias = word = 0
-    for i, (layer, n_next) in enumerate(zip(steps.hidden, following, strict=False)):
+    for i, (layer, n_next) in enumerate(zip(steps.hidden, map(_whole, following), strict=False)):
         words = -(-layer.n // 64)
         numbers[i, : at.PASSED + 1] = i, layer.n, layer.k, n_next, weight, bias, word, words, layer.passed
         weight, bias, word = weight + len(layer.bias) * n_next, bias + n_next, word + words
