@@ -18,7 +18,7 @@ CHILDREN = 128
 MAPS = 1 << 14  # entries of the maps
 CELLS = 1 << 9  # of the output
 GROWTH, MOST_GROWTH = 2, 64
-MARGIN = 1.3  # of the output that is expected by area
+MARGIN = 2.5  # times the output that is expected by area: room that is not used costs nothing
 MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
