@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import activation, attacks, line, regions, report
+from benchmarks import activation, attacks, line, networks, regions, report
 
 BENCHMARKS: dict[str, Callable[[], Iterator[report.Section]]] = {
     "activation": activation.sections,
     "attacks": attacks.sections,
     "line": line.sections,
+    "networks": networks.sections,
     "regions": regions.sections,
 }
 

@@ -115,15 +115,20 @@ def threads(n: int) -> Iterator[None]:
 
 
 def compare(
-    case: str, ours: Call, other: Call, device: torch.device | None = None, target: float | None = None
+    case: str,
+    ours: Call,
+    other: Call,
+    device: torch.device | None = None,
+    target: float | None = None,
+    repetitions: int | None = None,
 ) -> Comparison:
-    """Time both calls in alternating blocks on the current number of threads."""
+    """Time both calls in alternating blocks on the current number of threads; calls of seconds may repeat less."""
     device = device or torch.device("cpu")
     calls, other_calls = _calls_per_block(ours, device), _calls_per_block(other, device)
     a: list[float] = []
     b: list[float] = []
     with _without_collector():
-        for repetition in range(REPETITIONS):
+        for repetition in range(repetitions or REPETITIONS):
             # Who goes first alternates too: the second of two may find a warmer cache or a hotter core.
             for first in (repetition % 2 == 0, repetition % 2 == 1):
                 if first:

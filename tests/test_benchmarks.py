@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import activation, harness, report
+from benchmarks import activation, harness, networks, report
+from kwta.networks import AlexNet, ResNet18, build
 
 
 @pytest.fixture
@@ -128,3 +129,22 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(monkeypatch, capsys
 def test_a_case_is_printed_once_with_its_spread():
     row = harness.Comparison("a", "cpu", 1, 1.0, 5.0, 5.0, 4.5, 5.5, 4.0)
     assert report._line(row) == f"{'a':<28} cpu {1:>10}     1.000     5.000    5.00     4.50 – 5.50  met (≥ 4)"
+
+
+def test_the_step_with_the_usual_formula_is_the_step_with_k_wta(monkeypatch):
+    """Ties apart, which means of images do not have: both are timed on the same work."""
+    monkeypatch.setattr(networks, "NETWORKS", (("small", ResNet18(width=2)), ("small", AlexNet(width=1))))
+    monkeypatch.setattr(networks, "BATCHES", {"cpu": 4, "cuda": 4})
+    monkeypatch.setattr(networks, "REPETITIONS", 2)
+    monkeypatch.setattr(harness, "BLOCK_SECONDS", 1e-4)
+    net = build(ResNet18(width=2, gamma=0.2), 0).train()
+    twin = networks.with_formula(net)
+    assert any(isinstance(module, networks.Formula) for module in twin.modules())
+    x, labels = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1)), torch.arange(4)
+    torch.testing.assert_close(networks.step(net, x, labels), networks.step(twin, x, labels))
+    for ours, theirs in zip(net.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+    against_relu, against_formula = (list(section.rows) for section in networks.sections())
+    devices = 1 + torch.cuda.is_available()
+    assert len(against_relu) == len(against_formula) == 2 * devices
+    assert all(row.ratio > 0 for row in (*against_relu, *against_formula))
