@@ -61,9 +61,7 @@ class Threat:
     def distance(self, proposed: Float[Tensor, "batch *shape"], x: Float[Tensor, "batch *shape"]) -> Tensor:
         """‖proposed − x‖ of each input, [batch]."""
         moved = _rows(proposed - x)
-        if self.norm == "linf":
-            return moved.abs().amax(dim=1)
-        return torch.linalg.vector_norm(moved, dim=1, dtype=torch.float64).to(x.dtype)
+        return moved.abs().amax(dim=1) if self.norm == "linf" else _wide(moved).norm(dim=1).to(x.dtype)
 
     def contains(
         self, proposed: Float[Tensor, "batch *shape"], x: Float[Tensor, "batch *shape"], tol: float = TOLERANCE
@@ -94,8 +92,8 @@ class Threat:
         if self.norm == "linf":
             least, most = (x - self.eps).clamp_(min=self.low), (x + self.eps).clamp_(max=self.high)
             return torch.clamp(proposed, least, most)
-        wished = _rows(proposed - x).double()
-        room = _rows(torch.where(proposed > x, self.high - x, x - self.low)).double().clamp(min=0)
+        wished = _wide(_rows(proposed - x))
+        room = _wide(_rows(torch.where(proposed > x, self.high - x, x - self.low))).clamp(min=0)
         share = _share(wished.abs(), room, self.eps)
         moved = torch.clamp(share * wished, -room, room).to(x.dtype).reshape(x.shape)
         whole = (share == 1).reshape(-1, *[1] * (x.ndim - 1))  # rounding x + (proposed − x) would move what may stay
@@ -177,6 +175,11 @@ def _uniform(shape: tuple[int, ...], generator: Generator, like: Tensor) -> Tens
 def _positive(values: Tensor) -> Tensor:
     """Divisors: zeros become one, for what they divide is zero too."""
     return torch.where(values > 0, values, 1)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """In float64, lest sums of squares round; on Apple's GPUs, which lack it, as it is."""
+    return x if x.device.type == "mps" else x.double()
 
 
 def _rows(x: Tensor) -> Tensor:

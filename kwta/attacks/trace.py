@@ -138,7 +138,7 @@ class _Place:
 
     @property
     def gradient(self) -> Float64[ndarray, "batch d"]:
-        return self.iterate.seen.gradient[:, None].flatten(start_dim=1).double().cpu().numpy()
+        return self.iterate.seen.gradient[:, None].flatten(start_dim=1).cpu().double().numpy()
 
 
 def _step(place: _Place, before: _Place | None, labels: Tensor, is_last: bool, crossings: Crossings | None) -> Step:
