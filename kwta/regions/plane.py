@@ -4,6 +4,8 @@ With a fixed pattern every pre-activation is affine in t, so the points with one
 by layer, the cells of one layer inside a cell of the layer before are found exactly (see `plane_kernel`), in float64.
 """
 
+import itertools
+
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from numpy import ndarray
@@ -47,7 +49,7 @@ def of_stages(steps: Stages, plane: Slice, max_regions: int = MAX_REGIONS) -> Ce
 
 def _walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int) -> tuple[Workspace, Output, bool]:
     """The walk to its end, with more memory where it asks for it; whether it got to the end of all cells."""
-    mv, area = max(SIDES, 2 * len(domain)), convex.measure(domain)
+    mv = max(SIDES, 2 * len(domain))
     while mv <= MOST_SIDES:
         workspace = Workspace(steps, domain, mv)
         output = Output(len(steps.bias), len(workspace.PW))
@@ -56,7 +58,7 @@ def _walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int) -> tuple[W
                 workspace.grow()
             else:
                 covered = output.arrays[-1][: workspace.state[at.CELLS]].sum()
-                output.grow(covered / area)
+                output.grow(covered / convex.measure(domain))
         if status != at.POLYGON_FULL:
             return workspace, output, status == at.DONE
         mv *= 4
@@ -104,7 +106,5 @@ def _bits(words: Int64[ndarray, "regions words"], sizes: tuple[int, ...]) -> UIn
     data = words.astype("<i8", copy=False).view(np.uint8)
     if not any(n % 64 for n in sizes):
         return data
-    starts = np.cumsum([0, *(8 * -(-n // 64) for n in sizes)])
-    used = [start + np.arange(-(-n // 8)) for start, n in zip(starts, sizes, strict=False)]
-    n_used = sum(map(len, used))
-    return data if n_used == data.shape[1] else data[:, np.concatenate([*used, np.empty(0, int)])]
+    starts = itertools.accumulate((8 * -(-n // 64) for n in sizes), initial=0)
+    return np.concatenate([data[:, i : i + -(-n // 8)] for i, n in zip(starts, sizes, strict=False)], axis=1)

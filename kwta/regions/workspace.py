@@ -140,7 +140,7 @@ class Output:
         return self.arrays
 
 
-def _grown(array: ndarray, factor: float = GROWTH) -> ndarray:
+def _grown(array: ndarray, factor: float = 4) -> ndarray:
     larger = np.empty((int(factor * len(array)), *array.shape[1:]), array.dtype)
     larger[: len(array)] = array
     return larger
