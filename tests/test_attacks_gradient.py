@@ -14,8 +14,9 @@ from torch import nn
 
 from kwta.attacks import losses
 from kwta.attacks.estimators import Exact, Neighbours, Smoothed
-from kwta.attacks.gradient import Decreasing, Pgd, Relative, climb, fgsm, mim, pgd
+from kwta.attacks.gradient import Pgd, climb, fgsm, mim, pgd
 from kwta.attacks.propose import propose
+from kwta.attacks.step_size import Decreasing, Relative
 from kwta.attacks.surrogates import SoftTopK, StraightThrough
 from kwta.networks import build
 from kwta.threats import Threat

@@ -17,35 +17,12 @@ from kwta.attacks import losses
 from kwta.attacks.estimators import Estimate, Exact, Gradient, estimator, glance
 from kwta.attacks.losses import Loss, LossName
 from kwta.attacks.proposal import Proposal
+from kwta.attacks.step_size import Relative, StepSize, check_size, sizes
 from kwta.patterns.winners import evaluating
 from kwta.threats import Threat
 
 Start = Literal["clean", "random"]
 Keep = Literal["last", "best"]
-
-
-@dataclass(frozen=True)
-class Relative:
-    """A step of share_of_eps · ε. foolbox's `rel_stepsize`: with 0.003, 40 steps travel at most 12 % of the ball."""
-
-    share_of_eps: float
-    kind: Literal["relative"] = "relative"
-
-    def __post_init__(self) -> None:
-        _check_size(self.share_of_eps)
-
-
-@dataclass(frozen=True)
-class Decreasing:
-    """Absolute steps that shrink geometrically, from `first` at the first step to `last` at the last."""
-
-    first: float
-    last: float
-    kind: Literal["decreasing"] = "decreasing"
-
-    def __post_init__(self) -> None:
-        _check_size(self.first)
-        _check_size(self.last)
 
 
 @dataclass(frozen=True)
@@ -60,7 +37,7 @@ class Pgd:
     until_success: stop each input as soon as it fools the network, and start no other climb for it.
     """
 
-    step: float | Relative | Decreasing
+    step: StepSize
     steps: int = 40
     start: Start = "random"
     loss: LossName = "cross-entropy"
@@ -72,8 +49,7 @@ class Pgd:
     kind: Literal["pgd"] = "pgd"
 
     def __post_init__(self) -> None:
-        if isinstance(self.step, float | int):
-            _check_size(self.step)
+        check_size(self.step)
         for name in ("steps", "restarts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -94,14 +70,7 @@ class Pgd:
 
     def sizes(self, eps: float) -> list[float]:
         """The absolute size of every step."""
-        match self.step:
-            case Relative(share_of_eps=share):
-                return [share * eps] * self.steps
-            case Decreasing(first=first, last=last):
-                ratio = (last / first) ** (1 / max(self.steps - 1, 1))
-                return [first * ratio**i for i in range(self.steps)]
-            case size:
-                return [float(size)] * self.steps
+        return sizes(self.step, self.steps, eps)
 
 
 def fgsm() -> Pgd:
@@ -109,7 +78,7 @@ def fgsm() -> Pgd:
     return Pgd(step=Relative(1.0), steps=1, start="clean")
 
 
-def mim(step: float | Relative, steps: int = 10, momentum: float = 1.0) -> Pgd:
+def mim(step: StepSize, steps: int = 10, momentum: float = 1.0) -> Pgd:
     """The momentum iterative method MI-FGSM, with its authors' ten steps and μ = 1 (Dong et al., CVPR 2018)."""
     return Pgd(step=step, steps=steps, start="clean", momentum=momentum)
 
@@ -259,8 +228,3 @@ def _filled(whole: Tensor, rows: slice | Tensor, part: Tensor) -> Tensor:
 def _as_column(values: Tensor, like: Tensor) -> Tensor:
     """One value per input, shaped to broadcast over inputs like these."""
     return values.reshape(-1, *[1] * (like.ndim - 1))
-
-
-def _check_size(step: float) -> None:
-    if not (isfinite(step) and step > 0):
-        raise ValueError(f"a step must be a positive finite size, got {step}")
