@@ -63,18 +63,9 @@ def same(a: dict, b: dict) -> bool:
 
 
 @pytest.mark.usefixtures("own")
-@pytest.mark.parametrize("words", ["--network resnet18 --gamma 0.2", "--network alexnet --relu"])
-def test_it_trains_attacks_and_tells_what_the_library_finds(words, capsys):
-    told = reproduced(f"{words} {TINY} --out net", capsys)
-    plan = Reproduction(
-        "resnet18" if "resnet" in words else "alexnet",
-        None if "relu" in words else 0.2,
-        epochs=2,
-        batch=8,
-        images=6,
-        width=2,
-        schedule=SHORT,
-    )
+def test_it_trains_attacks_and_tells_what_the_library_finds(capsys):
+    told = reproduced(f"--network alexnet --relu {TINY} --out net", capsys)
+    plan = Reproduction("alexnet", None, epochs=2, batch=8, images=6, width=2, schedule=SHORT)
     data, net = load(NpzFile("own.npz")), networks.load("net")
     twin = build(plan.spec(data), 0)
     list(train(twin, data, plan.training, device="cpu"))
@@ -92,6 +83,15 @@ def test_it_trains_attacks_and_tells_what_the_library_finds(words, capsys):
     assert told["published"] == []
     assert net.record["reproduction"]["images"] == 6
     assert sorted(file.name for file in Path("net").iterdir()) == ["spec.json", "weights.safetensors"]
+
+
+@pytest.mark.usefixtures("own")
+def test_resnet_with_k_wta_goes_all_the_way_too(capsys):
+    told = reproduced(f"--network resnet18 --gamma 0.2 {TINY} --epochs 1 --width 1 --images 2 --out net", capsys)
+    assert told["network"] == json.loads(networks.to_json(ResNet18(2, gamma=0.2, width=1)))
+    assert told["parameters"] == sum(values.numel() for values in networks.load("net").parameters())
+    assert list(told["attacks"]) == ["pgd-relative", "pgd", "deepfool", "adaptive"]
+    assert (told["images"], told["stopped"]["reason"]) == (2, "finished")
 
 
 @pytest.mark.usefixtures("own")
