@@ -32,6 +32,7 @@ VIEWS = (
     View("line", "Line", ":material/show_chart:", "l"),
     View("regions", "Regions", ":material/hexagon:", "r"),
     View("jumps", "Jumps", ":material/landslide:", "j"),
+    View("claims", "Claims", ":material/balance:", "c"),
 )
 
 st.set_page_config("k-winners-take-all", page_icon=f"{ROOT}/app/icon.svg", layout="wide")
