@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Int64
+from jaxtyping import Float, Int64
 from numpy import ndarray
 
-from kwta.jumps.overlay_kernel import differences, followers, overlay, unmatched
+from kwta.jumps.difference_kernel import differences
 from kwta.jumps.sizes import NEGLIGIBLE, Norm, Summary, by_layer, sizes, summary
-from kwta.regions.cells import Cells
-
-SHORTEST = 1e-12  # of the domain's size: shorter stretches are one vertex computed twice
+from kwta.regions.cells import Cells, unpacked
+from kwta.regions.overlay import overlaid
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,34 +67,18 @@ def borders(cells: Cells) -> Borders:
     cell on either side ends. A jump below 1e-12 of the terms |bias| + |weight t| of f on both sides is rounding and
     becomes 0.0; so a ReLU network has no jumps.
     """
-    owner, following = followers(cells.offsets, len(cells.vertices))
-    keys, n_keys = _dense(cells.edge_lines)
-    size = float(np.ptp(cells.plane.domain, axis=0).max())
-    rows = overlay(cells.vertices, following, keys, n_keys, SHORTEST * size)
-    pairs = owner[rows[:, :2]]
-    ends = cells.vertices[rows[:, 2:]]
-    jumps = np.empty((len(rows), 2, cells.bias.shape[1]))
-    differences(ends, pairs, cells.weight, cells.bias, NEGLIGIBLE, jumps)
-    tags = cells.edge_units[rows[:, 0]]
+    found = overlaid(cells)
+    jumps = np.empty((len(found.cells), 2, cells.bias.shape[1]))
+    differences(found.ends, found.cells, cells.weight, cells.bias, NEGLIGIBLE, jumps)
+    layer, leaves, enters = unpacked(cells.tags[found.edges[:, 0], 0])
+    one, other, both = found.lengths
     return Borders(
         of=cells,
-        cells=pairs,
-        ends=ends,
-        layer=cells.edge_layers[rows[:, 0]] - 1,
-        leaves=tags[:, 0],
-        enters=tags[:, 1],
+        cells=found.cells,
+        ends=found.ends,
+        layer=layer - 1,
+        leaves=leaves,
+        enters=enters,
         jumps=jumps,
-        unmatched=unmatched(cells.vertices, following, keys, ends),
+        unmatched=one + other - 2 * both,
     )
-
-
-def _dense(lines: Int[ndarray, "edges"]) -> tuple[Int64[ndarray, "edges"], int]:
-    """The lines' numbers with few gaps, and how many keys 2 line + side there are at most."""
-    n_keys = 2 * (int(lines.max(initial=-1)) // 2) + 2
-    if n_keys <= 8 * len(lines) + 2:
-        return np.ascontiguousarray(lines), n_keys
-    inside = lines >= 0
-    distinct, number = np.unique(lines[inside] >> 1, return_inverse=True)
-    dense = np.full(len(lines), -1, np.int64)
-    dense[inside] = 2 * number + (lines[inside] & 1)
-    return dense, 2 * len(distinct)

@@ -13,6 +13,11 @@ UNIT_BITS = 24  # of each of the two units in a tag
 UNIT_MASK = (1 << UNIT_BITS) - 1
 
 
+def unpacked(tags: Int64[ndarray, "n"]) -> tuple[Int64[ndarray, "n"], Int64[ndarray, "n"], Int64[ndarray, "n"]]:
+    """The layer, from 1, and the two units (−1: none) of tags, the first column of `Cells.tags`."""
+    return tags >> (2 * UNIT_BITS), ((tags >> UNIT_BITS) & UNIT_MASK) - 1, (tags & UNIT_MASK) - 1
+
+
 @dataclass(frozen=True, eq=False)
 class Cells:
     """All cells of one full pattern with interior, on the plane's domain.
@@ -51,7 +56,7 @@ class Cells:
     @property
     def edge_layers(self) -> Int64[ndarray, "vertices"]:
         """The layer, from 1, in which each edge arose; 0 on the domain's boundary."""
-        return self.tags[:, 0] >> (2 * UNIT_BITS)
+        return unpacked(self.tags[:, 0])[0]
 
     @property
     def edge_units(self) -> Int64[ndarray, "vertices 2"]:
@@ -60,8 +65,7 @@ class Cells:
         ReLU: (i, −1) where unit i is on in the cell, (−1, i) where it is off. (−1, −1) on the domain's boundary. Where
         several functions meet along an edge, more units may change than this pair.
         """
-        entering = (self.tags[:, 0] >> UNIT_BITS) & UNIT_MASK
-        return np.stack([entering, self.tags[:, 0] & UNIT_MASK], axis=1) - 1
+        return np.stack(unpacked(self.tags[:, 0])[1:], axis=1)
 
     @property
     def edge_lines(self) -> Int64[ndarray, "vertices"]:

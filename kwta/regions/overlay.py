@@ -11,9 +11,9 @@ from jaxtyping import Float, Int64
 from numpy import ndarray
 
 from kwta.regions.cells import Cells
-from kwta.regions.overlay_kernel import joined, overlay
+from kwta.regions.overlay_kernel import equal, followers, joined, overlay
 
-SHORTEST = 1e-12  # of the domain's width: shorter overlaps are rounding of vertices
+SHORTEST = 1e-12  # of the domain's size: shorter stretches are one vertex computed twice
 EQUAL = 1e-9  # of the largest value on the plane: maps that differ less over a border are one
 
 
@@ -32,26 +32,33 @@ class Overlay:
 
 
 def overlaid(cells: Cells) -> Overlay:
-    """All segments along which two cells meet, each once."""
-    edges, ends, lengths = overlay(cells.vertices, cells.offsets, cells.tags, SHORTEST * _width(cells))
-    total = float(np.hypot(ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1]).sum())
-    both = cells.edge_cells[edges]
-    return Overlay(edges, both, ends.reshape(-1, 2, 2), (float(lengths[0]), float(lengths[1]), total))
+    """All segments along which two cells meet, each once. Their ends are vertices of the cells, bit by bit."""
+    tags, n_keys = _dense(cells.tags)
+    owner, following = followers(cells.offsets, len(cells.vertices))
+    shortest = SHORTEST * float(np.ptp(cells.plane.domain, axis=0).max())
+    edges, pairs, ends, lengths = overlay(cells.vertices, tags, owner, following, n_keys, shortest)
+    return Overlay(edges, pairs, ends, tuple(lengths.tolist()))
 
 
 def merged(cells: Cells, borders: Overlay | None = None) -> Int64[ndarray, "regions"]:
     """The number, from 0, of the maximal piece to which each cell belongs: neighbours with equal affine maps are one.
 
-    Maps count as equal when they differ by less than 1e-9 of the largest |f| on the plane, at all points of it.
+    Maps count as equal when they differ by at most 1e-9 of the largest |f| on the plane, at all points of it.
     """
     borders = borders or overlaid(cells)
     domain = cells.plane.domain
-    outputs = np.abs(cells.weight @ domain.T + cells.bias[..., None])
-    a, b = borders.cells.T
-    weight, bias = cells.weight[a] - cells.weight[b], cells.bias[a] - cells.bias[b]
-    difference = np.abs(weight @ domain.T + bias[..., None]).max(axis=(1, 2), initial=0)
-    return joined(len(cells), borders.cells, difference <= EQUAL * outputs.max())
+    largest = float(np.abs(cells.weight @ domain.T + cells.bias[..., None]).max(initial=0))
+    same = equal(borders.cells, cells.weight, cells.bias, domain, EQUAL * largest)
+    return joined(len(cells), borders.cells, same)
 
 
-def _width(cells: Cells) -> float:
-    return float(np.ptp(cells.plane.domain, axis=0).max())
+def _dense(tags: Int64[ndarray, "edges 2"]) -> tuple[Int64[ndarray, "edges 2"], int]:
+    """The tags with lines numbered with few gaps, and how many keys 2 line + side there are at most."""
+    n_keys = 2 * (int(tags[:, 1].max(initial=-1)) // 2) + 2
+    if n_keys <= 8 * len(tags) + 2:
+        return tags, n_keys
+    inside = tags[:, 1] >= 0
+    distinct, number = np.unique(tags[inside, 1] >> 1, return_inverse=True)
+    dense = tags.copy()
+    dense[inside, 1] = 2 * number + (tags[inside, 1] & 1)
+    return dense, 2 * len(distinct)
