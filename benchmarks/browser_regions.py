@@ -21,9 +21,9 @@ from urllib.parse import urlencode
 from playwright.sync_api import Page, expect, sync_playwright
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "browser"))
-import chromium  # noqa: E402 (the same browser and server as the tests')
-from pages import settle  # noqa: E402
-from server import free_port, own_server, serve  # noqa: E402
+import chromium  # pyright: ignore[reportMissingImports]
+from pages import settle  # pyright: ignore[reportMissingImports]
+from server import free_port, own_server, serve  # pyright: ignore[reportMissingImports]
 
 WAIT_MS = 120_000
 # Moves of the hand in a series; a mouse reports about as often as the screen is painted.

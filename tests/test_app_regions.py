@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
-from app.compute import Unusable, data, planes, region_answer, region_block, region_table, regions
+from app.compute import Unusable, data, planes, region_answer, region_block, region_counts, region_table, regions
 from app.compute.planes import Choice, Window
+from app.compute.region_ladder import Counted
+from app.plots import regions as plots
 from app.state import Setup
 from kwta import slices
 from kwta.networks import MLP, build
@@ -383,3 +385,108 @@ def test_new_data_let_go_of_what_they_have_not():
     assert not at.exception
     state = pictures(sent(at))[0]["state"]
     assert (state["plane"], state["window"]) == ("box", "")
+
+
+# Counts of pieces and of what a grid meets, which follow the pictures; counts against width and depth.
+
+
+def test_the_background_counts_pieces_and_what_a_grid_meets():
+    asked, ladder, snapshots = ladder_of(Setup(data="moons@0.05", net="12", gamma=0.25, seed=5))
+    for _ in range(300):
+        ladder.want(3)
+        if ladder.is_whole:
+            break
+        ladder.wait(set(range(13)), set(), 0.1)
+    for rung in (0, 3, 12):
+        cells = ladder.cells(rung)
+        assert ladder.more[rung] == Counted(merged(cells).max() + 1, region_block.sampled(cells))
+    header, _ = pictures(
+        region_answer.packed(asked, ladder, snapshots, {"rung": 3, "other": 1, "beside": "relu"}, {"poll": True})
+    )
+    assert header["whole"]
+    assert [rung for rung, *_ in header["more"]] == list(range(13))
+
+
+def test_a_picture_that_was_waited_for_comes_as_it_is_and_is_zipped_later():
+    _, ladder, _ = ladder_of(Setup(data="moons@0.05", net="10", gamma=0.3, seed=6))
+    block = ladder.block(2)
+    assert not region_block.is_zipped(block)
+    assert gzip.decompress(region_block.zipped(block)) == block
+
+
+@pytest.fixture(scope="module")
+def counted():
+    with pytest.MonkeyPatch.context() as patch:
+        yield small_counts(patch)
+
+
+def small_counts(patch: pytest.MonkeyPatch) -> region_counts.Job:
+    """The counts of few and small networks."""
+    patch.setattr(region_counts, "WIDTHS", (4, 8))
+    patch.setattr(region_counts, "DEPTHS", (1, 2))
+    job = region_counts.Job(region_counts.asked(Fraction(1, 5), 3, "he", planes.Choice("moons@0.05", "box")))
+    for _ in range(300):
+        job.want()
+        job.wait(0.2)
+        if job.is_done:
+            break
+    return job
+
+
+def test_counts_over_width_and_depth_are_those_of_the_library(counted):
+    rows = {(row.depth, row.width, row.k): row for row in counted.rows}
+    # γ = 1/5 leaves no winner of 4 units, and one of 8.
+    assert set(rows) == {(1, 4, None), (2, 4, None), (1, 8, 1), (1, 8, None), (2, 8, 1), (2, 8, None)}
+    low, high = data.data("moons@0.05").box
+    where = slices.square(low, high, low, high)
+    for (depth, width, k), row in rows.items():
+        net = build(MLP((2, *[width] * depth, 2), None if k is None else Fraction(1, 5), init="he"), seed=3).eval()
+        assert row.regions == len(plane.cells(net, where))
+        assert row.sampled == grid.counts(net, where, region_block.SAMPLED, "cpu").n_patterns
+        assert row.complete
+
+
+def test_files_and_words_tell_what_was_counted(counted):
+    lines = region_counts.csv(counted.rows).splitlines()
+    assert len(lines) == 1 + len(counted.rows)
+    assert lines[0].startswith("depth,width,k,regions,complete,sampled")
+    assert len(json.loads(region_counts.as_json(counted))["rows"]) == len(counted.rows)
+    said = plots.in_words(counted.rows, 256)
+    fewer = sum(
+        a.regions < b.regions
+        for a in counted.rows
+        for b in counted.rows
+        if a.k is not None and b.k is None and (a.depth, a.width) == (b.depth, b.width)
+    )
+    assert f"in {fewer} of 2 pairs" in said
+
+
+@pytest.mark.parametrize("over", ["width", "depth"])
+def test_the_figure_has_exact_and_sampled_counts_of_both_networks(counted, over):
+    figure = plots.counts(counted.rows, 0.2, over)
+    traces = figure.to_dict()["data"]
+    drawn = sorted(int(y) for trace in traces for y in trace["y"])
+    assert drawn == sorted([r.regions for r in counted.rows] + [r.sampled for r in counted.rows])
+    assert {trace["line"].get("dash") for trace in traces} == {None, "dot"}
+
+
+def test_the_python_lines_print_the_same_counts(counted, monkeypatch):
+    monkeypatch.setattr(region_counts, "WIDTHS", (4, 8))
+    monkeypatch.setattr(region_counts, "DEPTHS", (1, 2))
+    lines = region_counts.snippet(counted.asked)
+    result = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+    assert result.returncode == 0, result.stderr
+    assert "1 8 k-WTA" in result.stdout
+    for row in counted.rows:
+        phi = "ReLU" if row.k is None else "k-WTA"
+        assert f"{row.depth} {row.width} {phi} {row.regions} regions; a grid meets {row.sampled}\n" in result.stdout
+
+
+def test_the_view_shows_the_counts_as_they_are_made():
+    at = opened(data="moons", net="16,16", regions_below="counts", over="depth")
+    assert not at.exception
+    assert not at.warning
+    assert any("at width and depth" in m.value or "grows with width and depth" in m.value for m in at.markdown)
+    assert [
+        e for e in walk(at._tree) if getattr(e, "type", "") == "plotly_chart" or "progress" in repr(type(e)).lower()
+    ]

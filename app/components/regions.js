@@ -410,6 +410,7 @@ export default mounted((root, send) => {
   let hand = null; // pointers on a canvas
   let colours = theme(root);
   let arriving = Promise.resolve();
+  let fittedTo = "";
   let gentle = !reducedMotion();
   let spoken = "";
 
@@ -599,7 +600,9 @@ export default mounted((root, send) => {
     progress.classList.toggle("done", d.training.done);
     progress.firstElementChild.value = d.training.share;
     progress.lastElementChild.textContent = d.training.words;
-    fit();
+    const rows = [box.className, d.training.done, d.training.words.length, setting.name].join();
+    if (rows !== fittedTo) fit(); // measuring makes the browser lay out the whole page
+    fittedTo = rows;
   }
 
   // The largest pictures that leave the rest in the window: numbers and chart at their right, or beneath.
@@ -754,7 +757,7 @@ export default mounted((root, send) => {
       const [x, y] = toPixels(...u, side);
       if (x < 0 || y < 0 || x > side || y > side) return;
       const left = x > side - size - 14 ? x - size - 8 : x + 8;
-      const top = clampTo(y - size / 2, 2, side - size - (["class", "layer"].includes(state.colour) ? 44 : 16));
+      const top = clampTo(y - size / 2, 2, side - size - ({ class: 44, layer: 44, value: 62, gradient: 62 }[state.colour] ?? 16));
       if (view.half > 0.2) {
         paintThumb(slot, left, top, size, ...u);
         s.rect(left, top, size, size, { stroke: "#ffffff", width: 1.5 });
@@ -892,11 +895,16 @@ export default mounted((root, send) => {
       const now = rung === state.rung;
       s.rect(x(d.rungs[rung][0]) - wide / 2, y(n), wide, bottom - y(n), { fill: now ? colours.positive : colours.primary, alpha: now ? 1 : 0.75 });
     }
+    for (const [rung, { sampled }] of more) { // what a grid meets of them, as a mark on the bar
+      if (!rung || sampled === null) continue;
+      const px = x(d.rungs[rung][0]);
+      s.line(px - wide / 2 - 0.5, y(sampled), px + wide / 2 + 0.5, y(sampled), { stroke: colours.text, width: 1.5 });
+    }
     const n = counts.get(state.rung);
     const xNow = x(d.rungs[state.rung][0]);
     s.line(xNow, bottom, xNow, bottom + 6, { stroke: colours.positive, width: 3 });
     if (n !== undefined) s.text(clampTo(xNow, left + 26, right - 26), Math.max(y(n) - 9, top - 3), told(state.rung), { ...ink, align: "middle", weight: 700 });
-    s.text(left, 8, `exact number of regions at every γ`, { ...ink, alpha: 0.85 });
+    s.text(left, 8, "bars: exact number; lines: a 256² grid meets", { ...ink, alpha: 0.85 });
   }
 
   // ----- the words

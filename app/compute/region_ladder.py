@@ -17,8 +17,8 @@ from kwta.slices import Slice
 
 # Regions of one picture: more than a screen can show, and what a browser still draws in a blink.
 LIMIT = 60_000
-# Entries of all matrices between layers times regions: about two seconds of work. Wide networks get fewer regions.
-WORK = 5_000_000_000
+# Entries of all matrices between layers times regions: about a second of work. Wide networks get fewer regions.
+WORK = 200_000_000_000
 # In a layer of n units a region costs about as much as n³ / SEARCH entries, for its neighbours are looked for.
 SEARCH = 256
 FEWEST = 200

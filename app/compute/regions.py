@@ -73,7 +73,9 @@ def ladder(asked: Question, kwta: Snapshot, relu: Snapshot) -> Ladder:
 def _ladder(asked: Question, _kwta: Snapshot, _relu: Snapshot) -> Ladder:
     home, view = planes.home(asked.choice), planes.shown(asked.choice)
     square = planes.frame(home, asked.choice.window)
-    return Ladder(_on(asked, 0, _kwta), _on(asked, 1, _relu), home, view, square)
+    kwta = _on(asked, 0, _kwta)
+    relu = _on(asked, 1, _relu) if asked.relu.is_trained else kwta  # the same weights, as long as they are untrained
+    return Ladder(kwta, relu, home, view, square)
 
 
 def _on(asked: Question, which: int, snapshot: Snapshot) -> Stages:

@@ -1,18 +1,22 @@
 """The exact linear regions of the network on a plane, with γ under the hand."""
 
+from fractions import Fraction
 from functools import partial
 
 import streamlit as st
 
 from app import picture, state, text
 from app.components import component, report
-from app.compute import data, networks, planes, region_answer, region_table, regions
+from app.compute import data, networks, planes, region_answer, region_block, region_counts, region_table, regions
 from app.state import Control, Setup, one_of, whole
 
-BELOW = {"about": "Explained", "table": "Table", "python": "The same in Python"}
+BELOW = {"about": "Explained", "counts": "Width and depth", "table": "Table", "python": "The same in Python"}
+OVER = {"width": "Against width", "depth": "Against depth"}
 BESIDE = ("relu", "gamma", "alone")
 COLOURS = ("identity", "layer", "class", "gradient", "value")
 FITTED = "_regions_fitted"
+# Seconds between two looks at counts that are being made.
+EVERY = 0.6
 
 
 def controls(setup: Setup) -> tuple[Control, ...]:
@@ -34,6 +38,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
         Control("window", "Part of the plane", "", "", planes.read_window, False),
         Control("points", "Points", 0, "", whole("whether points are shown", 0, 1), False),
         Control("regions_below", "Below the picture", "about", "", one_of("what is below", [*BELOW]), False),
+        Control("over", "Counts against", "width", "", one_of("what the counts are drawn against", [*OVER]), False),
     )
 
 
@@ -81,18 +86,53 @@ def draw(setup: Setup, chosen: dict, told: dict) -> None:
         height="content",
     )
     with st.container(key="words_regions"):
-        details(asked, ladder, rung, chosen["regions_below"])
+        details(asked, ladder, rung, chosen)
 
 
-def details(asked: regions.Question, ladder: regions.Ladder, rung: int, below: str) -> None:
+def details(asked: regions.Question, ladder: regions.Ladder, rung: int, chosen: dict) -> None:
     picture.below("regions_below", BELOW)
-    match below:
+    match chosen["regions_below"]:
+        case "counts":
+            gamma, choice = ladder.rungs[rung].gamma, asked.choice
+            of = region_counts.asked(gamma or Fraction(1), asked.kwta.recipe.seed, chosen["start"], choice)
+            job = region_counts.job(of)
+            st.fragment(show_counts, run_every=None if job.is_done else EVERY)(job, chosen["over"])
         case "table":
             show_table(asked, ladder, rung)
         case "python":
             st.code(region_table.snippet(asked, ladder, rung), language="python")
         case _:
             st.markdown(text.load("regions"))
+
+
+def show_counts(job: region_counts.Job, over: str) -> None:
+    was_done = job.is_done
+    job.want()
+    picture.choice("Counts against", "over", OVER)
+    now = st.session_state.get("over", over)  # this part of the page runs again by itself
+    if not job.is_done:
+        n = len(job.todo)
+        st.progress(len(job.rows) / n, f"{len(job.rows)} of {n} networks counted")
+    if job.error:
+        st.warning(text.plainly(text.sentence(job.error)), icon=":material/info:")
+    if job.rows:
+        from app.plots import regions as plots  # Plotly is large, and most visits do without
+
+        rows, words = list(job.rows), plots.in_words(job.rows, region_block.SAMPLED)
+        figure = plots.counts(rows, float(job.asked.fraction), "depth" if now == "depth" else "width")
+        st.plotly_chart(figure, key="regions_counts", config={"displayModeBar": False}, alt=words)
+        st.markdown(words)
+        picture.download(
+            "CSV of the counts", lambda: region_counts.csv(rows), "kwta-counts.csv", "text/csv", "counts_csv"
+        )
+        picture.download(
+            "JSON", lambda: region_counts.as_json(job), "kwta-counts.json", "application/json", "counts_json"
+        )
+    st.markdown(text.load("regions_counts"))
+    with st.expander("The same in Python"):
+        st.code(region_counts.snippet(job.asked), language="python")
+    if job.is_done and not was_done:
+        st.rerun()  # the timer ends
 
 
 def show_table(asked: regions.Question, ladder: regions.Ladder, rung: int) -> None:
