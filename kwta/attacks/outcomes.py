@@ -62,9 +62,17 @@ class Outcome:
 
     @property
     def mean_queries(self) -> float:
-        """Per image attacked."""
+        """Forward passes per image attacked."""
+        return self._mean(self.queries)
+
+    @property
+    def mean_backwards(self) -> float:
+        """Backward passes per image attacked."""
+        return self._mean(self.backwards)
+
+    def _mean(self, passes: Int64[ndarray, " n"]) -> float:
         attacked = self.broken | self.robust
-        return float(self.queries[attacked].mean()) if attacked.any() else 0.0
+        return float(passes[attacked].mean()) if attacked.any() else 0.0
 
 
 @dataclass(frozen=True, eq=False)

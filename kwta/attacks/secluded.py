@@ -2,8 +2,8 @@
 
 It gets a frozen copy of the network, for it differentiates with `backward`, which would leave gradients in the weights
 that other threads read. It works in [0, 1], for HopSkipJump clips to that whatever the data box is. And what it draws
-from PyTorch's global generator is drawn from ours instead, in this thread alone. It is imported when an attack runs, for
-that takes seconds.
+from PyTorch's global generator is drawn from ours instead, in this thread alone. It is imported when an attack runs,
+for that takes seconds.
 """
 
 import os

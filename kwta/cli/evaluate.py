@@ -43,7 +43,7 @@ def run(arguments: Namespace, console: Console) -> int:
         device = devices.pick(arguments.device)
         if arguments.gamma is not None:
             set_gamma(net, arguments.gamma)
-    data = data_options.loaded(_data_spec(arguments, net), console)
+    data = data_options.loaded(data_spec(arguments, net), console)
     network_options.check_fit(net.spec, data)
     net.to(device)
     parts = {
@@ -56,7 +56,7 @@ def run(arguments: Namespace, console: Console) -> int:
     return 0
 
 
-def _data_spec(arguments: Namespace, net: Network) -> Spec:
+def data_spec(arguments: Namespace, net: Network) -> Spec:
     """The data set that was asked for, or else the one in the record. Raises UsageError if there is neither."""
     if arguments.data is not None:
         return data_options.spec(arguments)

@@ -18,6 +18,7 @@ COMMANDS = {
     "train": "train a network, watch it learn, save it",
     "evaluate": "loss, accuracy and dead units of a saved network",
     "regions": "exact linear regions and jumps on a plane or along a line",
+    "attack": "robust accuracy of a saved network, and whether its gradients hide the truth",
     "reproduce": "the origin's experiment on robustness, beside its table",
     "info": "what a saved network is and how it was trained",
 }
