@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from numpy import ndarray
 
 from kwta.regions.cells import Cells
+from kwta.regions.line import Pieces
 from kwta.regions.overlay_kernel import equal, followers, joined, overlay
 
 SHORTEST = 1e-12  # of the domain's size: shorter stretches are one vertex computed twice
@@ -37,19 +38,30 @@ def overlaid(cells: Cells) -> Overlay:
     owner, following = followers(cells.offsets, len(cells.vertices))
     shortest = SHORTEST * float(np.ptp(cells.plane.domain, axis=0).max())
     edges, pairs, ends, lengths = overlay(cells.vertices, tags, owner, following, n_keys, shortest)
-    return Overlay(edges, pairs, ends, tuple(lengths.tolist()))
+    one, other, both = lengths.tolist()
+    return Overlay(edges, pairs, ends, (one, other, both))
 
 
-def merged(cells: Cells, borders: Overlay | None = None) -> Int64[ndarray, "regions"]:
+def merged(found: Cells | Pieces, borders: Overlay | None = None) -> Int64[ndarray, "regions"]:
     """The number, from 0, of the maximal piece to which each cell belongs: neighbours with equal affine maps are one.
 
-    Maps count as equal when they differ by at most 1e-9 of the largest |f| on the plane, at all points of it.
+    Of the pieces of a line likewise. Maps count as equal when they differ by at most 1e-9 of the largest |f| on the
+    slice, at all points of it. borders: those of the cells, where they are known already.
     """
-    borders = borders or overlaid(cells)
-    domain = cells.plane.domain
-    largest = float(np.abs(cells.weight @ domain.T + cells.bias[..., None]).max(initial=0))
-    same = equal(borders.cells, cells.weight, cells.bias, domain, EQUAL * largest)
-    return joined(len(cells), borders.cells, same)
+    if isinstance(found, Pieces):
+        return _merged_pieces(found)
+    borders = borders or overlaid(found)
+    domain = found.plane.domain
+    largest = float(np.abs(found.weight @ domain.T + found.bias[..., None]).max(initial=0))
+    same = equal(borders.cells, found.weight, found.bias, domain, EQUAL * largest)
+    return joined(len(found), borders.cells, same)
+
+
+def _merged_pieces(pieces: Pieces) -> Int64[ndarray, "pieces"]:
+    ends = pieces.within.domain[:, 0]
+    values = pieces.offset[..., None] + pieces.slope[..., None] * ends  # of each piece's map, [pieces, outputs, 2]
+    across = np.abs(np.diff(values, axis=0)).max(axis=(1, 2), initial=0)
+    return np.concatenate([[0], np.cumsum(across > EQUAL * np.abs(values).max(initial=0))])
 
 
 def _dense(tags: Int64[ndarray, "edges 2"]) -> tuple[Int64[ndarray, "edges 2"], int]:
