@@ -81,13 +81,19 @@ def test_the_tables_hold_all_that_was_published_with_its_source():
     assert all(row["source"] for row in claims.figures())
 
 
+def _curves(figure) -> list[list[float]]:
+    return [list(trace.y) for trace in figure.data]
+
+
 def test_the_figures_draw_both_rules_and_name_the_ends():
     shown, others = courses("absolute"), courses("relative")
     right = plots.right(shown, others)
-    assert [list(trace["y"]) for trace in right.data] == [list(one.share) for one in (*others, *shown)]
-    assert [note.text for note in right.layout.annotations] == [f"{one.share[-1]:.1f} %" for one in shown]
+    assert _curves(right) == [list(one.share) for one in (*others, *shown)]
+    assert [note["text"] for note in right.to_plotly_json()["layout"]["annotations"]] == [
+        f"{one.share[-1]:.1f} %" for one in shown
+    ]
     moved = plots.moved(shown, others)
-    assert [list(trace["y"]) for trace in moved.data] == [list(100 * one.moved) for one in (*others, *shown)]
+    assert _curves(moved) == [list(100 * one.moved) for one in (*others, *shown)]
 
 
 @pytest.mark.parametrize("link", [{}, {"step": "absolute", "ceps": 0.25}, {"data": "moons"}, {"net": "conv 2,4 / 12"}])

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import streamlit as st
 import torch
@@ -11,6 +10,8 @@ from torch import nn
 
 from app.compute import data
 from app.compute.runs import AT_ONCE, Recipe
+from app.compute.threads import one_thread
+from kwta.attacks.training import objective
 from kwta.networks import build
 from kwta.training import Stopped, steps_per_epoch, train
 from kwta.training.records import Record
@@ -44,7 +45,7 @@ class Course:
 
     def go_on(self, seconds: float) -> None:
         """Train for so long, or to the end."""
-        with self._lock, AT_ONCE, _one_thread():
+        with self._lock, AT_ONCE, one_thread():
             end = time.monotonic() + seconds
             try:
                 while not self.is_done and time.monotonic() < end:
@@ -56,7 +57,9 @@ class Course:
         if self._records is None:
             known = data.data(self.recipe.data)
             self._training = build(self.recipe.net, self.recipe.seed)
-            self._records = train(self._training, known, self.recipe.training, device=self.recipe.device)
+            plan = self.recipe.training
+            against = objective(plan.adversarial, known.box)
+            self._records = train(self._training, known, plan, device=self.recipe.device, objective=against)
             self._per_epoch = steps_per_epoch(len(known.x_train), self.recipe.training.batch)
         record = next(self._records)
         self.epoch = record.step / self._per_epoch
@@ -71,17 +74,6 @@ class Course:
             self.error = error or "it did not begin."
         else:
             self.net = net.to("cpu").eval()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread: steps this small gain nothing from two, and on a busy machine two wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from app.compute.frames import Frame, Framer
+from app.compute.threads import is_small, one_thread
 from kwta.datasets import Data
 from kwta.networks import Spec, build, set_gamma
 from kwta.training import Epoch, Step, Stopped, Training, steps_per_epoch, train
@@ -153,7 +154,7 @@ class Run:
         records = train(self.net, data, self.recipe.training, device=self.recipe.device)
         while not self.cancelled:
             self._hold()
-            with AT_ONCE:
+            with AT_ONCE, one_thread(is_small(self.net, self.recipe.training.batch)):
                 if self._advance(records, due):
                     return
 

@@ -33,7 +33,7 @@ def _prepare() -> None:
     import torch
 
     from app import state
-    from app.compute import data, networks
+    from app.compute import data, devices, networks
     from kwta import warm
     from kwta.activation import kwta
 
@@ -43,5 +43,6 @@ def _prepare() -> None:
         y = torch.arange(8, dtype=dtype).requires_grad_()
         kwta(y, 2).sum().backward()
     setup = state.Setup()
+    devices.described(setup.device)
     data.data(setup.data)
     networks.network(setup)
