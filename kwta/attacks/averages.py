@@ -11,7 +11,7 @@ from kwta.networks import Network, calls
 
 # Entries of the widest layer in one forward pass. On the CPU what fits its cache is fastest; on a GPU, what keeps it
 # busy: 512 MiB per layer. The numbers are fixed, so that the same generator gives the same draws on every such machine.
-ENTRIES_CPU = 2**19
+ENTRIES_CPU = 2**18
 ENTRIES_GPU = 2**27
 MOST_POINTS = 2**18  # per forward pass, however narrow the network
 
@@ -32,8 +32,8 @@ def differences(
     total = torch.zeros_like(x).flatten(start_dim=1)
     with torch.no_grad():
         for inputs, u, points in _draws(net, x, sigma, pairs, generator):
-            values = _losses(net, loss, points.reshape(-1, *x.shape[1:]), labels[inputs], u.shape[1])
-            total[inputs] += torch.bmm((values[0] - values[1])[:, None], u)[:, 0]
+            plus, minus = _losses(net, loss, points.view(-1, *x.shape[1:]), labels[inputs], u.shape[1])
+            total[inputs, None].baddbmm_(plus.sub_(minus)[:, None], u)
     return (total / (2 * sigma * pairs)).reshape(x.shape)
 
 
@@ -72,20 +72,20 @@ def _draws(
     room = torch.empty(2 * len(drawn), flat.shape[1], dtype=x.dtype, device=x.device)
     for first in range(0, len(x), n_inputs):
         inputs = slice(first, min(first + n_inputs, len(x)))
-        rows = inputs.stop - first
+        rows, centre = inputs.stop - first, flat[inputs, None]
         for start in range(0, pairs, n_pairs):
             some = min(n_pairs, pairs - start)
             u = drawn[: rows * some].normal_(generator=generator).to(x.device).view(rows, some, -1)
             points = room[: 2 * rows * some].view(2, *u.shape)
-            torch.add(flat[inputs, None], u, alpha=sigma, out=points[0])
-            torch.sub(flat[inputs, None], u, alpha=sigma, out=points[1])
+            torch.add(centre, u, alpha=sigma, out=points[0])
+            torch.sub(centre, u, alpha=sigma, out=points[1])
             yield inputs, u, points
 
 
 def _losses(net: nn.Module, loss: Loss, points: Tensor, labels: Tensor, pairs: int) -> Float[Tensor, "2 inputs pairs"]:
     """L at points that stand in the order [sign, input, pair]."""
     repeated = labels[None, :, None].expand(2, -1, pairs)
-    return loss(net(points), repeated.reshape(-1)).reshape(repeated.shape)
+    return loss(net(points), repeated.reshape(-1)).view(repeated.shape)
 
 
 def _points(net: nn.Module, x: Float[Tensor, "batch *shape"]) -> int:
