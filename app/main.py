@@ -32,6 +32,7 @@ VIEWS = (
     View("line", "Line", ":material/show_chart:", "l"),
     View("regions", "Regions", ":material/hexagon:", "r"),
     View("jumps", "Jumps", ":material/landslide:", "j"),
+    View("attack", "Attack", ":material/bolt:", "a"),
     View("claims", "Claims", ":material/balance:", "c"),
 )
 
