@@ -413,7 +413,7 @@ def test_what_does_not_go_together_is_refused_in_one_line(words, capsys):
     assert REFUSED[words] in shown.err
 
 
-def test_the_checkpoint_says_how_it_was_hardened(tmp_path, monkeypatch):
+def test_the_checkpoint_says_how_it_was_hardened(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     x = rng.random((60, 1, 6, 6)).astype(np.float32)
@@ -428,3 +428,6 @@ def test_the_checkpoint_says_how_it_was_hardened(tmp_path, monkeypatch):
     data = load(NpzFile("own.npz"))
     list(train(net, data, plan, device="cpu", objective=makers.objective(plan.adversarial, data.box)))
     assert same(net, networks.load("net"))
+    capsys.readouterr()
+    assert main(["info", "net"]) == 0
+    assert "adversarial (madry, eps 0.05, norm linf, steps 2" in capsys.readouterr().out

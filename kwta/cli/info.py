@@ -88,12 +88,14 @@ def _epoch(entries: dict[str, Any]) -> str:
 def _fields(entries: dict[str, Any]) -> str:
     """What a record says, without what it leaves open and without the kind, which its place tells."""
     told = {name: value for name, value in entries.items() if name != "kind" and value not in (None, [])}
-    return ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in told.items())
+    return ", ".join(f"{name.replace('_', ' ')} {_shown(value, name)}" for name, value in told.items())
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, name: str = "") -> str:
+    """A value in brief; a kind is told where it is not what the field is called."""
     if isinstance(value, dict):
-        return f"({_fields(value)})"
+        kind = str(value.get("kind", name))
+        return f"({', '.join(filter(None, ('' if kind == name else kind, _fields(value))))})"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
