@@ -33,6 +33,7 @@ VIEWS = (
     View("regions", "Regions", ":material/hexagon:", "r"),
     View("jumps", "Jumps", ":material/landslide:", "j"),
     View("attack", "Attack", ":material/bolt:", "a"),
+    View("robustness", "Robustness", ":material/shield:", "b"),
     View("claims", "Claims", ":material/balance:", "c"),
 )
 

@@ -1,0 +1,198 @@
+"""How many images each network still has right under each attack, and whether its gradients hide that it is fewer."""
+
+from functools import partial
+
+import streamlit as st
+
+from app import picture, state, text
+from app.compute import Unusable, robust, robust_files, robust_job, robust_plan, robust_snippet
+from app.compute.robust_job import Job
+from app.compute.robust_plan import Question
+from app.plots import robustness_table
+from app.state import Control, Setup, one_of, whole
+
+BELOW = {
+    "about": "Explained",
+    "verdicts": "Verdicts",
+    "curve": "Accuracy against ε",
+    "numbers": "All numbers",
+    "python": "The same in Python",
+}
+FITTED, STARTED, RESTING, WORKING = "_robust_fitted", "_robust_started", "_robust_resting", "_robust_working"
+# Seconds between two looks at a job.
+PERIOD = 1.0
+
+
+def controls(setup: Setup) -> tuple[Control, ...]:
+    """The view's own controls; which ε there are depends on data and norm."""
+    norm = st.session_state.get("rnorm") or st.query_params.get("rnorm")
+    norm = norm if norm in robust_plan.NORMS else "linf"
+    eps, read = robust_plan.usual_eps(setup.data, norm), robust_plan.eps_reader(setup.data, norm)
+    images = whole("the number of images", 1, robust_plan.MAX_IMAGES)
+    return (
+        Control("rnorm", "Norm", "linf", "", one_of("the norm", [*robust_plan.NORMS]), False),
+        Control("reps", "ε", eps, "How far an input may move, in the units of the data.", read, False),
+        Control(
+            "others",
+            "Also k-WTA with γ",
+            "0.1,0.05",
+            "Networks beside ReLU and the γ of the sidebar, each trained for its γ.",
+            robust_plan.read_gammas,
+            False,
+        ),
+        Control("hardened", "Training", "plain", "", one_of("the training", [*robust_plan.TRAININGS]), False),
+        Control("rimages", "Test images", 100, "The first so many; the same for every network.", images, False),
+        Control("ensemble", "Attacks", "quick", "", one_of("the attacks", [*robust_plan.ENSEMBLES]), False),
+        Control("rcurve", "Other ε", 0, "", whole("whether other ε are measured", 0, 1), False),
+        Control("robustness_below", "Below the picture", "about", "", one_of("what is below", [*BELOW]), False),
+    )
+
+
+def fit(rows: tuple[Control, ...], setup: Setup) -> None:
+    """Other data and another norm have an ε of their own."""
+    now = (setup.data, state.value(state.control("rnorm", rows)))
+    if st.session_state.setdefault(FITTED, now) != now:
+        st.session_state["reps"] = state.control("reps", rows).default
+    st.session_state[FITTED] = now
+
+
+def choose(rows: tuple[Control, ...], setup: Setup) -> None:
+    """The controls on the page."""
+    help = {c.key: c.help for c in rows}
+    gammas, radius, how, more = st.columns([3, 2, 4, 2], vertical_alignment="bottom")
+    keep = {"persist_state": "session"}
+    with gammas:
+        st.text_input("Also k-WTA with γ", key="others", help=help["others"], placeholder="ReLU and γ alone", **keep)
+    with radius:
+        most = robust_plan.most_eps(setup.data, state.value(state.control("rnorm", rows)))
+        st.number_input("ε", 0.001, most, step=0.01, format="%.3f", key="reps", help=help["reps"], **keep)
+    with how:
+        names = robust_plan.TRAININGS
+        st.segmented_control("Training", [*names], key="hardened", format_func=names.get, required=True, **keep)
+    with more, st.popover("More", width="stretch", key="robust_more"):
+        st.number_input("Test images", 1, robust_plan.MAX_IMAGES, step=50, key="rimages", help=help["rimages"], **keep)
+        for key, label, names in (("rnorm", "Norm", robust_plan.NORMS), ("ensemble", "Attacks", robust_plan.ENSEMBLES)):
+            st.selectbox(label, [*names], key=key, format_func=names.get, **keep)
+
+
+def start(asked: Question) -> None:
+    st.session_state[STARTED], st.session_state[RESTING] = asked, None
+
+
+def rest(asked: Question) -> None:
+    st.session_state[RESTING] = asked
+
+
+def measure_curve(wanted: int, asked: Question) -> None:
+    st.session_state["rcurve"] = wanted
+    start(robust_plan.with_curve(asked, bool(wanted)))
+
+
+def draw(asked: Question) -> None:
+    """The table as far as it is; a job under way is watched, so that it goes on."""
+    found = robust.job(asked)
+    is_resting = st.session_state.get(RESTING) == asked
+    is_started = st.session_state.get(STARTED) == asked or robust.is_cheap(asked)
+    is_going = is_started and not is_resting and not found.is_done
+    watcher = robust_job.watcher()
+    if is_going:
+        watcher.watch(found)
+    else:
+        watcher.rest()
+    with st.container(key="robust_job", horizontal=True, vertical_alignment="center"):
+        steer(found, is_going, is_started)
+    if words := robust.in_words(found):
+        st.markdown("  \n".join(words))
+    for failure in robust.failures(found):
+        st.warning(text.plainly(failure), icon=":material/info:")
+    st.html(robustness_table.html(robust.table(found)))
+    with st.container(key="words_robustness"):
+        details(found)
+    if st.session_state.get(WORKING, True) != is_going:
+        st.session_state[WORKING] = is_going
+        st.rerun()  # the page looks again and again only while something is going on
+
+
+def steer(found: Job, is_going: bool, is_started: bool) -> None:
+    """How far the job is, and its buttons."""
+    asked, is_begun = found.asked, found.share > 0
+    if found.is_done:
+        st.caption(f"Done, in {found.seconds:.0f} seconds of computing." if found.seconds else "Done.")
+    elif is_going:
+        st.progress(found.share, f"{found.share:.0%}: {robust.progress(found)}")
+        st.button("Pause", icon=":material/pause:", key="robust_pause", on_click=rest, args=(asked,))
+    else:
+        label = "Go on" if is_begun and is_started else "Judge these networks"
+        st.button(
+            label, icon=":material/play_arrow:", key="robust_start", type="primary", on_click=start, args=(asked,)
+        )
+        st.caption((f"{found.share:.0%} is done. " if is_begun else "") + robust.plan(asked))
+
+
+def details(found: Job) -> None:
+    picture.below("robustness_below", BELOW)
+    match st.session_state["robustness_below"]:
+        case "verdicts":
+            show_verdicts(found)
+        case "curve":
+            show_curves(found)
+        case "numbers":
+            show_numbers(found)
+        case "python":
+            st.code(robust_snippet.python(found.asked), language="python")
+            st.caption("On the command line; its attacks draw other random numbers than the page.")
+            st.code(robust_snippet.command_lines(found.asked), language="bash")
+        case _:
+            st.markdown(text.load("robustness"))
+
+
+def show_verdicts(found: Job) -> None:
+    for name, verdict, signs in robust.verdicts(found):
+        st.markdown(f"**{text.plainly(name)}**: {text.plainly(verdict)}")
+        for speaks, sentence in signs:
+            mark = ":orange[⚠ speaks for masking:]" if speaks else "✓ does not:"
+            st.markdown(f"- {mark} {text.plainly(sentence)}")
+
+
+def show_curves(found: Job) -> None:
+    asked = found.asked
+    if asked.with_curve:
+        st.button("Leave other ε out", key="robust_less", on_click=measure_curve, args=(0, asked))
+    else:
+        st.button("Measure at other ε too", key="robust_curve", on_click=measure_curve, args=(1, asked))
+        st.caption(robust.curve_plan(asked))
+    curves = robust.curves(found)
+    if not curves:
+        st.info("No network has been judged yet.", icon=":material/hourglass:")
+        return
+    from app.plots import robustness as plots  # Plotly is large, and most visits do without
+
+    for place, which in zip(st.columns(2), ("pgd", "worst"), strict=True):
+        figure = plots.curves(curves, which, asked.first.threat.eps)
+        config = {"displayModeBar": False}
+        place.plotly_chart(figure, key=f"robust_{which}", config=config, alt=plots.in_words(curves, which))
+    st.caption(f"Bands: Wilson 95 %, {asked.first.n} images. Left and right differ where gradients mislead.")
+
+
+def show_numbers(found: Job) -> None:
+    if not (rows := robust_files.rows(found)):
+        st.info("No network has been judged yet.", icon=":material/hourglass:")
+        return
+    st.dataframe(rows, hide_index=True, height=330, key="robust_numbers")
+    picture.download("CSV", lambda: robust_files.csv(found), "kwta-robustness.csv", "text/csv", "robust_csv")
+    kind = "application/json"
+    picture.download("JSON", lambda: robust_files.as_json(found), "kwta-robustness.json", kind, "robust_json")
+
+
+setup = state.current()
+rows = controls(setup)
+fit(rows, setup)
+state.follow(rows)
+choose(rows, setup)
+try:
+    asked = robust_plan.question(setup, {c.key: state.value(c) for c in rows})
+except Unusable as error:
+    picture.refused(error)
+else:
+    look_again = PERIOD if st.session_state.get(WORKING, True) else None
+    st.fragment(partial(draw, asked), run_every=look_again)()
