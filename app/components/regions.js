@@ -445,7 +445,9 @@ export default mounted((root, send) => {
     if (!d || isWhole() || d.error) return;
     timer = setTimeout(() => {
       const mayWait = hand || resting; // what is still missing is not what is looked at
-      if (!document.hidden && !(mayWait && !lacking().some((rung) => !isHere(rung))) && !(asked && performance.now() - asked < LOST)) tell(true, true);
+      // Nor while the page is at work already: a question then would break off what somebody waits for.
+      const isBusy = document.querySelector("[data-test-script-state=running]") !== null;
+      if (!document.hidden && !isBusy && !(mayWait && !lacking().some((rung) => !isHere(rung))) && !(asked && performance.now() - asked < LOST)) tell(true, true);
       poll();
     }, POLL);
   }

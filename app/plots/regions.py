@@ -41,7 +41,9 @@ def counts(rows: Sequence[Row], gamma: float, over: Over = "width") -> go.Figure
             line.sort(key=lambda row: getattr(row, over))
             _line(figure, line, over, f"{other} {value}", place, column)
     ticks = sorted({getattr(row, over) for row in rows})
-    axis = {"type": "log", "tickvals": ticks, "ticktext": [str(t) for t in ticks]} if over == "width" else {"dtick": 1}
+    axis: dict = (
+        {"type": "log", "tickvals": ticks, "ticktext": [str(t) for t in ticks]} if over == "width" else {"dtick": 1}
+    )
     figure.update_xaxes(title="width of every layer" if over == "width" else "hidden layers", fixedrange=True, **axis)
     figure.update_yaxes(type="log", fixedrange=True, dtick=1)
     figure.update_yaxes(title="regions", row=1, col=1)
