@@ -69,7 +69,7 @@ def _walked(
     walker, found = _walker(spec, norm), unit.clone()
     started = (~torch.isnan(starts).reshape(len(unit), -1).any(dim=1)).nonzero()[:, 0]
     held = ceil(spec.samples * sqrt(spec.steps)) * max(1, unit[0].numel())
-    for rows in started.split(max(1, MOST_ENTRIES // held)):
+    for rows in started.split(max(1, MOST_ENTRIES // held)) if len(started) else ():
         before = seen.calls
         found[rows] = run(walker, seen, unit[rows], labels[rows], starting_points=starts[rows])
         queries[rows.cpu()] += seen.calls - before

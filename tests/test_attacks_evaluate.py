@@ -1,0 +1,235 @@
+"""Robust accuracy: an independent judge, the worst case per image, intervals, and AutoAttack beside it."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from attacked_networks import images, trained
+from some_networks import unchecked
+from torch import nn
+
+from kwta.attacks.ensembles import FASTEST, adaptive, quick, standard
+from kwta.attacks.evaluate import Budget, evaluate, evaluated, names
+from kwta.attacks.gradient import Pgd, fgsm
+from kwta.attacks.interval import Z95, wilson
+from kwta.attacks.judge import judged
+from kwta.attacks.noise import Noise
+from kwta.attacks.outcomes import Progress, Robustness, Skipped
+from kwta.attacks.search import RandomSearch
+from kwta.attacks.square import Square
+from kwta.attacks.transfer import Transfer
+from kwta.threats import Threat
+
+CLIMB = Pgd(step=0.01, steps=10, until_success=True)
+FEW = (fgsm(), Noise(5), CLIMB, Square(30), Transfer(Pgd(step=0.01, steps=10)))
+
+
+# The interval.
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [  # R: prop.test(successes, n, correct = FALSE)$conf.int
+        (0, 10, 0.0, 0.2775328),
+        (10, 10, 0.7224672, 1.0),
+        (15, 50, 0.1910143, 0.4375077),
+        (1, 400, 0.0004414, 0.0140176),
+    ],
+)
+def test_wilson_gives_the_published_bounds(successes, n, low, high):
+    assert wilson(successes, n) == pytest.approx((low, high), abs=2e-7)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(3, 7), (200, 400), (1, 1000)])
+def test_at_wilsons_bounds_the_share_is_z_standard_deviations_away(successes, n):
+    for bound in wilson(successes, n):
+        assert abs(successes / n - bound) == pytest.approx(Z95 * math.sqrt(bound * (1 - bound) / n), rel=1e-9)
+
+
+def test_wilson_agrees_with_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    for successes, n in ((0, 5), (3, 9), (77, 90), (250, 250)):
+        theirs = stats.binomtest(successes, n).proportion_ci(0.95, method="wilson")
+        assert wilson(successes, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_without_trials_nothing_is_known_and_impossible_counts_are_refused():
+    assert wilson(0, 0) == (0.0, 1.0)
+    with pytest.raises(ValueError, match=r"0\.\.3"):
+        wilson(4, 3)
+
+
+# The judge.
+
+
+def line() -> nn.Module:
+    """Class 1 where x > 0.5."""
+    net = nn.Linear(1, 2)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[0.0], [1.0]]))
+        net.bias.copy_(torch.tensor([0.5, 0.0]))
+    return net.eval()
+
+
+def test_only_what_lies_in_ball_and_box_counts():
+    x, labels = torch.tensor([[0.45], [0.45], [0.45], [0.05]]), torch.zeros(4, dtype=torch.int64)
+    proposed = torch.tensor([[0.52], [0.9], [-7.0], [torch.nan]])
+    near = judged(line(), x, labels, proposed, Threat(0.1))
+    assert near.fooled.tolist() == [True, True, False, False]
+    assert near.x.tolist() == pytest.approx([[0.52], [0.55], [0.35], [0.05]])
+    far = judged(line(), x, labels, proposed, Threat(0.04))
+    assert far.fooled.tolist() == [False] * 4
+    assert Threat(0.04).contains(far.x, x, 1e-6).all()
+
+
+def test_an_input_that_is_wrong_already_counts_as_fooled_whatever_is_proposed():
+    x, labels = torch.tensor([[0.9]]), torch.zeros(1, dtype=torch.int64)
+    judgement = judged(line(), x, labels, torch.tensor([[0.1]]), Threat(1.0))
+    assert judgement.fooled.tolist() == [True]
+    assert judgement.x.tolist() == x.tolist()
+
+
+# The evaluation.
+
+
+@pytest.fixture(scope="module")
+def found() -> Robustness:
+    x, labels = images(60)
+    return evaluated(trained(0.05), x, labels, Threat(0.1), FEW, twin=trained(None))
+
+
+def test_the_worst_case_is_per_image_over_all_attacks(found):
+    broken = np.logical_or.reduce([outcome.broken for outcome in found.attacks])
+    assert np.array_equal(found.robust, found.correct & ~broken)
+    assert found.worst_case <= min(outcome.robust_accuracy for outcome in found.attacks) <= found.accuracy
+    assert found.worst_interval == wilson(int(found.robust.sum()), 60)
+    for outcome in found.attacks:
+        assert not (outcome.broken & ~found.correct).any()
+        assert np.array_equal(outcome.robust, found.correct & ~outcome.broken)
+        assert outcome.interval[0] <= outcome.robust_accuracy <= outcome.interval[1]
+
+
+def test_images_that_are_wrong_without_attack_are_not_attacked(found):
+    assert not found.correct.all()
+    for outcome in found.attacks:
+        assert not outcome.queries[~found.correct].any()
+    assert (found.named("fgsm").queries[found.correct] > 0).all()
+    assert found.named("fgsm").mean_backwards == 1
+    assert found.named("transfer").queries.sum() == 0
+
+
+def test_records_come_attack_by_attack_and_the_robustness_last():
+    x, labels = images(40)
+    records = list(evaluate(trained(None), x, labels, Threat(0.1), FEW[:2], batch=15))
+    assert [type(r).__name__ for r in records] == [*(["Progress"] * 3 + ["Outcome"]) * 2, "Robustness"]
+    progress = [r for r in records if isinstance(r, Progress)]
+    assert [(p.name, p.done) for p in progress] == [(n, d) for n in ("fgsm", "noise") for d in (15, 30, 40)]
+    assert progress[2].broken == int(records[3].broken.sum())
+
+
+def test_an_attack_finds_the_same_whatever_runs_beside_it_and_however_long_one_waits():
+    x, labels = images(40)
+    net, threat = trained(0.05), Threat(0.1)
+    alone = evaluated(net, x, labels, threat, (Square(30),), seed=3).attacks[0]
+    records = evaluate(net, x, labels, threat, (Noise(5), Square(30)), seed=3)
+    torch.rand(5)
+    *_, beside, _ = records
+    assert np.array_equal(alone.broken, beside.broken)
+    assert np.array_equal(alone.queries, beside.queries)
+    other = evaluated(net, x, labels, threat, (Square(30),), seed=4).attacks[0]
+    assert not np.array_equal(alone.queries, other.queries)
+
+
+def test_without_a_twin_the_transfer_is_left_out_and_says_so():
+    x, labels = images(10)
+    found = evaluated(trained(None), x, labels, Threat(0.1), (fgsm(), FEW[4]))
+    assert [outcome.name for outcome in found.attacks] == ["fgsm"]
+    assert found.skipped == (Skipped("transfer", "there is no twin to transfer from"),)
+
+
+def test_transfer_from_the_network_itself_is_the_attack_itself():
+    x, labels = images(40)
+    net, attack = trained(None), Pgd(step=0.02, steps=10, start="clean")
+    found = evaluated(net, x, labels, Threat(0.1), (attack, Transfer(attack)), twin=net)
+    assert np.array_equal(found.attacks[0].broken, found.attacks[1].broken)
+
+
+def test_a_time_that_is_up_begins_no_further_batch_and_keeps_what_was_found():
+    x, labels = images(60)
+    threat, net = Threat(0.3), trained(None)
+    found = evaluated(net, x, labels, threat, (fgsm(), CLIMB), budget=Budget(seconds=1e-9), batch=20)
+    assert [skipped.name for skipped in found.skipped] == ["fgsm", "pgd"]
+    assert found.attacks == ()
+    assert found.correct[20:].sum() == found.robust[20:].sum()  # of 60 images only the first 20 were attacked
+    assert found.robust[:20].sum() < found.correct[:20].sum()
+
+
+def test_a_budget_of_queries_is_kept():
+    x, labels = images(20)
+    specs = (Square(500), RandomSearch(500), Noise(500))
+    found = evaluated(trained(None), x, labels, Threat(0.02), specs, budget=Budget(queries=7))
+    assert [int(outcome.queries.max()) for outcome in found.attacks] == [7, 7, 7]
+
+
+@pytest.mark.parametrize("threat", [Threat(0.1), Threat(1.0, "l2")], ids=lambda t: t.norm)
+def test_both_ensembles_have_what_a_number_may_not_stand_without(threat):
+    wanted = {"fgsm", "noise", "pgd", "transfer", "square", "hopskipjump", "adaptive"}
+    for ensemble in (quick(threat, 64), standard(threat, 64)):
+        assert wanted <= set(names(ensemble))
+        assert len({hash(spec) for spec in ensemble}) == len(ensemble)
+
+
+def test_in_l2_the_adaptive_attack_smooths_with_noise_of_about_eps():
+    spec = adaptive(Threat(2.0, "l2"), 100, FASTEST)
+    assert spec.sigma == pytest.approx(0.2, rel=0.02)
+    assert adaptive(Threat(0.031), 100, FASTEST).sigma == pytest.approx(8 / 255)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": torch.zeros(0, 1, 8, 8), "labels": torch.zeros(0, dtype=torch.int64)}, "at least one image"),
+        ({"x": torch.full((2, 1, 8, 8), 3.0), "labels": torch.zeros(2, dtype=torch.int64)}, "data box"),
+        ({"attacks": (fgsm(), fgsm())}, "given twice"),
+        ({"batch": 0}, "batch must be at least 1"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_before_the_first_record(change, message):
+    x, labels = images(2)
+    arguments = {"x": x, "labels": labels, "threat": Threat(0.1), "attacks": (fgsm(),), **change}
+    with unchecked(), pytest.raises(ValueError, match=message):
+        evaluate(trained(None), **arguments)
+
+
+def test_budgets_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="seconds"):
+        Budget(seconds=0.0)
+    with pytest.raises(ValueError, match="queries"):
+        Budget(queries=0)
+
+
+def test_an_attack_that_is_not_there_is_named_with_those_that_are(found):
+    with pytest.raises(ValueError, match="fgsm, noise"):
+        found.named("boundary")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threat", [Threat(0.1), Threat(0.6, "l2")], ids=lambda t: t.norm)
+def test_our_worst_case_is_autoattacks_within_its_interval_or_we_are_stronger(threat):
+    from pyautoattack import AutoAttack
+
+    net = trained(None)
+    x, labels = images(150)
+    ours = evaluated(net, x, labels, threat, quick(threat, 64), twin=trained(None, seed=1))
+    norm = {"linf": "Linf", "l2": "L2"}[threat.norm]
+    with torch.random.fork_rng():  # it seeds the global generator
+        theirs = AutoAttack(net, norm=norm, eps=threat.eps, seed=0, version="standard")
+        theirs.verbose = False
+        state = theirs.run_standard_evaluation(x, labels, batch_size=150)
+    proposed = state[0] if isinstance(state, tuple) else state
+    robust = ~judged(net, x, labels, proposed.detach(), threat).fooled
+    low, high = wilson(int(robust.sum()), len(x))
+    assert ours.worst_case <= high
+    assert low <= ours.worst_case or ours.worst_case < float(Fraction(int(robust.sum()), len(x)))

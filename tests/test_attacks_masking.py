@@ -1,0 +1,179 @@
+"""Masking: the verdict on networks whose gradients mislead and on others, and each sign by itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from attacked_networks import images, trained
+from torch import nn
+
+from kwta.attacks.ensembles import quick
+from kwta.attacks.evaluate import evaluated
+from kwta.attacks.gradient import Pgd, fgsm
+from kwta.attacks.masking import diagnosed, enough, verdict
+from kwta.attacks.noise import Noise
+from kwta.attacks.outcomes import Outcome, Robustness
+from kwta.attacks.significance import binomial_tail, mcnemar
+from kwta.attacks.signs import Case, Evidence, _radii, ascent, gradients, larger_eps, missed, one_step
+from kwta.attacks.square import Square
+from kwta.threats import Threat
+
+THREAT = Threat(0.1)
+N = 120
+
+
+def judged_with(gamma: float | None, n: int = N) -> tuple[Robustness, torch.Tensor, torch.Tensor]:
+    x, labels = images(n)
+    attacks = [spec for spec in quick(THREAT, 64) if spec.name in ("fgsm", "noise", "pgd", "square", "adaptive")]
+    return evaluated(trained(gamma), x, labels, THREAT, attacks), x, labels
+
+
+def test_relu_shows_no_sign_of_masking():
+    found, x, labels = judged_with(None)
+    masking = diagnosed(trained(None), x, labels, found)
+    assert masking.verdict == "no sign of masking"
+    assert not any(sign.speaks for sign in masking.evidence)
+    assert len(masking.evidence) == 7
+    assert masking.n == found.correct.sum()
+
+
+def test_k_wta_with_few_winners_is_masked_and_the_adaptive_attack_shows_it():
+    found, x, labels = judged_with(0.05)
+    masking = diagnosed(trained(0.05), x, labels, found)
+    assert masking.verdict == "masked"
+    signs = {sign.name: sign for sign in masking.evidence}
+    assert signs["beaten"].speaks
+    assert signs["missed"].speaks
+    assert signs["beaten"].numbers["gain_adaptive"] > 0.05 * masking.n
+    falls = [ascent(Case(trained(gamma), x, labels, found)).numbers["falling"] for gamma in (None, 0.05)]
+    assert falls[0] < 0.02 < 0.1 < falls[1]
+
+
+def test_five_images_are_not_enough_to_tell():
+    x, labels = images(5)
+    found = evaluated(trained(0.05), x, labels, THREAT, (Pgd(step=0.01, steps=5), Noise(3)))
+    assert diagnosed(trained(0.05), x, labels, found).verdict == "not enough images to tell"
+
+
+def test_a_diagnosis_repeats_itself():
+    x, labels = images(30)
+    found = evaluated(trained(0.05), x, labels, THREAT, (Pgd(step=0.01, steps=5), Noise(3)))
+    first, second = (diagnosed(trained(0.05), x, labels, found) for _ in range(2))
+    assert first == second
+
+
+def outcomes(n: int, by_pgd: int, by_square: int, by_fgsm: int = 0) -> Robustness:
+    """PGD breaks the first images, Square (or one step) the last ones."""
+    at = np.arange(n)
+    broken = {Pgd(step=0.1): at < by_pgd, Square(5): at >= n - by_square, fgsm(): at >= n - by_fgsm}
+    none = np.zeros(n, np.int64)
+    attacks = tuple(Outcome(spec, spec.name, b, ~b, none, none, 0.0) for spec, b in broken.items())
+    robust = np.logical_and.reduce([a.robust for a in attacks])
+    return Robustness(THREAT, 0, np.ones(n, bool), robust, attacks)
+
+
+def case(net: nn.Module, n: int, found: Robustness) -> Case:
+    x, labels = images(n)
+    return Case(net, x, labels, found)
+
+
+@pytest.mark.parametrize(("by_square", "speaks"), [(0, False), (3, False), (6, True), (30, True)])
+def test_images_that_gradients_miss_speak_beyond_what_any_climb_misses(by_square, speaks):
+    sign = missed(case(trained(None), 50, outcomes(50, 10, by_square)))
+    assert sign.speaks is speaks
+    assert sign.numbers["missed"] == by_square
+
+
+def constant_steps(slope: float) -> nn.Module:
+    """A network whose loss has a gradient that points the wrong way: a sawtooth with an upward trend."""
+
+    class Sawtooth(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            total = x.flatten(1).sum(dim=1)
+            value = total - slope * torch.remainder(total, 0.05)
+            return torch.stack([torch.zeros_like(value), value - 100], dim=1)
+
+    return Sawtooth().eval()
+
+
+def test_a_gradient_that_points_downhill_shows_in_the_ascent():
+    x = torch.rand(40, 4, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(40, dtype=torch.int64)
+    found = replace(outcomes(40, 10, 0), correct=np.ones(40, bool))
+    assert ascent(Case(constant_steps(0.0), x, labels, found)).numbers["falling"] < 0.01
+    assert ascent(Case(constant_steps(3.0), x, labels, found)).speaks
+
+
+class Flat(nn.Module):
+    """Decides by the sign of a rounded sum: no gradient anywhere."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        total = (x.flatten(1).sum(dim=1) * 10).round() + 0 * x.flatten(1).sum(dim=1)
+        return torch.stack([15 - total, total - 15], dim=1)
+
+
+def test_vanished_gradients_and_balls_that_should_hold_everything_speak():
+    x = torch.full((40, 4), 0.1)
+    labels = torch.zeros(40, dtype=torch.int64)
+    found = outcomes(40, 10, 0)
+    sign = gradients(Case(Flat().eval(), x, labels, found))
+    assert sign.speaks
+    assert sign.numbers["vanishing"] == 1
+    stuck = larger_eps(Case(Flat().eval(), x, labels, found))
+    assert stuck.speaks
+    assert not larger_eps(case(trained(None), 40, outcomes(40, 10, 0))).speaks
+
+
+def test_one_step_that_beats_many_speaks():
+    hidden = outcomes(60, 0, 0)
+    assert one_step(case(trained(None), 60, hidden)).speaks  # its one step breaks about half, the others none
+    assert not one_step(case(trained(None), 60, outcomes(60, 60, 0))).speaks
+
+
+def test_the_radii_end_where_the_ball_holds_the_box():
+    assert _radii(Threat(0.3), 5) == pytest.approx([0.3, 0.6, 1.0])
+    assert _radii(Threat(1.0, "l2", -1.0, 1.0), 9)[-1] == pytest.approx(6.0)
+
+
+def test_signs_of_single_gradients_need_images_and_attacks_do_not():
+    def sign(speaks: bool, decisive: bool) -> Evidence:
+        return Evidence("x", speaks, "", {}, decisive)
+
+    assert verdict((sign(False, True),), 1000) == "no sign of masking"
+    assert verdict((sign(False, True), sign(True, False)), 1000) == "masked"
+    assert verdict((sign(True, False),), 5) == "not enough images to tell"
+    assert verdict((sign(True, True),), 15) == "masked"
+
+
+def test_enough_images_are_some_dozens():
+    assert not enough(0)
+    assert not enough(20)
+    assert enough(100)
+    assert enough(1000)
+
+
+@pytest.mark.parametrize(("successes", "n", "p"), [(0, 5, 0.3), (3, 9, 0.5), (12, 400, 0.02), (400, 400, 0.9)])
+def test_the_binomial_tail_is_scipys(successes, n, p):
+    stats = pytest.importorskip("scipy.stats")
+    assert binomial_tail(successes, n, p) == pytest.approx(stats.binom.sf(successes - 1, n, p), rel=1e-9)
+
+
+def test_mcnemar_looks_at_those_that_differ():
+    first, second = np.zeros(100, bool), np.zeros(100, bool)
+    assert mcnemar(first, second) == 1
+    first[:7] = True
+    assert mcnemar(first, second) == pytest.approx(2**-7)
+    second[50:57] = True
+    assert mcnemar(first, second) > 0.5
+    both = np.ones(50, bool)
+    assert mcnemar(np.concatenate([first, both]), np.concatenate([second, both])) == mcnemar(first, second)
+
+
+def test_a_diagnosis_needs_an_attack_that_follows_gradients_and_the_same_images():
+    x, labels = images(10)
+    found = evaluated(trained(None), x, labels, THREAT, (fgsm(), Noise(2)))
+    with pytest.raises(ValueError, match="no Pgd of many steps"):
+        diagnosed(trained(None), x, labels, found)
+    with pytest.raises(ValueError, match="one of 10 images, got 9"):
+        diagnosed(trained(None), x[:9], labels[:9], found)
