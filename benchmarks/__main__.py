@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Iterator
 
-from benchmarks import activation, attacks, line, networks, regions, report
+from benchmarks import activation, attacks, line, networks, regions, report, start
 
 BENCHMARKS: dict[str, Callable[[], Iterator[report.Section]]] = {
     "activation": activation.sections,
@@ -11,6 +11,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[report.Section]]] = {
     "line": line.sections,
     "networks": networks.sections,
     "regions": regions.sections,
+    "start": start.sections,
 }
 
 

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 import numba
 import torch
 
-from benchmarks.harness import Comparison, Timing
+from benchmarks.harness import Comparison, First, Timing
 
 # The load above which somebody else is at work: less than one core's worth of the minute before.
 BUSY = 0.5
 
-Row = Comparison | Timing
+Row = Comparison | First | Timing
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,13 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def _start(row: Row) -> str:
+def _start(row: Comparison | Timing) -> str:
     return f"{row.case:<28} {row.device:<6} {row.threads:>7}"
 
 
 def _header(row: Row) -> str:
+    if isinstance(row, First):
+        return f"{'case':<28} {'wall/s':>9} {'cpu/s':>9}  target"
     start = f"{'case':<28} {'device':<6} {'threads':>7}"
     if isinstance(row, Comparison):
         return f"{start} {'ours/ms':>9} {'other/ms':>9} {'ratio':>7} {'quartiles':>15}  target"
@@ -75,6 +77,8 @@ def _header(row: Row) -> str:
 
 
 def _line(row: Row) -> str:
+    if isinstance(row, First):
+        return f"{row.case:<28} {row.wall_s:>9.2f} {row.cpu_s:>9.2f}  {row.verdict}"
     if isinstance(row, Comparison):
         spread = f"{row.ratio_low:.2f} – {row.ratio_high:.2f}"
         times = f"{row.ours_ms:>9.3f} {row.other_ms:>9.3f} {row.ratio:>7.2f}"

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import activation, harness, networks, report
+from benchmarks import activation, harness, networks, report, start
 from kwta.networks import AlexNet, ResNet18, build
 
 
@@ -148,3 +148,25 @@ def test_the_step_with_the_usual_formula_is_the_step_with_k_wta(monkeypatch):
     devices = 1 + torch.cuda.is_available()
     assert len(against_relu) == len(against_formula) == 2 * devices
     assert all(row.ratio > 0 for row in (*against_relu, *against_formula))
+
+
+def test_a_first_result_is_that_of_a_process_of_its_own_and_told_with_its_target(monkeypatch):
+    asked: list[tuple[str, str | None]] = []
+
+    def first(call: str, cache: str | None) -> tuple[float, float]:
+        asked.append((call, cache))
+        return (2.0, 0.5) if cache is None else (90.0, 30.0)
+
+    monkeypatch.setattr(start, "_first", first)
+    cached, compiled = ([*section.rows] for section in start.sections())
+    assert {row.verdict for row in cached} == {"met (≤ 1 s of one core)"}
+    assert {row.verdict for row in compiled} == {"MISSED (≤ 25 s of one core)"}
+    caches = [cache for _, cache in asked if cache]
+    assert len(set(caches)) == len(caches) == len(start.CALLS)
+    assert "90.00     30.00  MISSED" in report._line(compiled[0])
+
+
+def test_a_new_process_does_find_regions():
+    wall, cpu = start._first(start.CALLS["pieces of a line"], None)
+    assert wall > 0.01
+    assert 0 < cpu
