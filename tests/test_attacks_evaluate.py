@@ -29,17 +29,12 @@ FEW = (fgsm(), Noise(5), CLIMB, Square(30), Transfer(Pgd(step=0.01, steps=10)))
 # The interval.
 
 
-@pytest.mark.parametrize(
-    ("successes", "n", "low", "high"),
-    [  # R: prop.test(successes, n, correct = FALSE)$conf.int
-        (0, 10, 0.0, 0.2775328),
-        (10, 10, 0.7224672, 1.0),
-        (15, 50, 0.1910143, 0.4375077),
-        (1, 400, 0.0004414, 0.0140176),
-    ],
-)
-def test_wilson_gives_the_published_bounds(successes, n, low, high):
-    assert wilson(successes, n) == pytest.approx((low, high), abs=2e-7)
+@pytest.mark.parametrize("n", [1, 10, 400])
+def test_wilsons_bounds_at_the_ends_are_n_and_z_squared(n):
+    """For p̂ = 0 the formula is z²/(n + z²)."""
+    reach = Z95**2 / (n + Z95**2)
+    assert wilson(0, n) == pytest.approx((0, reach), rel=1e-12)
+    assert wilson(n, n) == pytest.approx((1 - reach, 1), rel=1e-12)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(3, 7), (200, 400), (1, 1000)])
@@ -78,7 +73,7 @@ def test_only_what_lies_in_ball_and_box_counts():
     proposed = torch.tensor([[0.52], [0.9], [-7.0], [torch.nan]])
     near = judged(line(), x, labels, proposed, Threat(0.1))
     assert near.fooled.tolist() == [True, True, False, False]
-    assert near.x.tolist() == pytest.approx([[0.52], [0.55], [0.35], [0.05]])
+    assert near.x[:, 0].tolist() == pytest.approx([0.52, 0.55, 0.35, 0.05])
     far = judged(line(), x, labels, proposed, Threat(0.04))
     assert far.fooled.tolist() == [False] * 4
     assert Threat(0.04).contains(far.x, x, 1e-6).all()
