@@ -171,6 +171,7 @@ export default mounted((root, send) => {
     if (next.scene) adoptScene(next.scene, next.state);
     if (next.points !== undefined) points = { ...(next.training_points ?? {}), name: next.data };
     if (!started) begin();
+    if (!playing && state.at < 0) place = last();
     const white = columns.white;
     Object.assign(box.dataset, { seq: d.seq, key: white.key, done: d.training.done, complete: Boolean(isComplete()), own: isOwn });
     talk.poll();
@@ -343,7 +344,7 @@ export default mounted((root, send) => {
 
   function paintClean(s, a, narrow) {
     const v = d.victim, says = best(v.logits);
-    const words = d.planar ? `x = (${v.name})` : `x: test input ${v.name}`;
+    const words = /^\d+$/.test(v.name) ? `x: test ${d.planar ? "point" : "input"} ${v.name}` : d.planar ? `x = (${v.name})` : "x: drawn";
     text(s, a.x, 10, fit(s, words, a.w, { size: 15, weight: 600 }), { size: 15, weight: 600 });
     const side = narrow ? 74 : Math.min(a.w - 8, 84);
     if (d.planar) paintPoint(s, a.x, 22, side, null);
@@ -382,8 +383,7 @@ export default mounted((root, send) => {
     if (live) hits.push({ ...a, call: () => choose(name) });
     const x = a.x + 8, w = a.w - 16;
     text(s, x, a.y + 13, fit(s, title(name), w, { size: 15, weight: 600 }), { size: 15, weight: 600, fill: colour });
-    const isFooled = c.fooled >= 0, badge = isFooled ? "✗" : c.whole ? "✓" : "…";
-    text(s, x, a.y + 32, fit(s, `${badge} ${verdict(c)}`, w, { size: 14, weight: 600 }), { size: 14, weight: isFooled ? 700 : 400 });
+    text(s, x, a.y + 32, fit(s, verdict(c), w, { size: 14, weight: 700 }), { size: 14, weight: c.fooled >= 0 ? 700 : 400 });
     if (!p) return;
     const side = Math.min(74, (w - 60) / 2.6), y = a.y + 44;
     if (d.planar) paintPoint(s, x, y, side, p.delta);
@@ -431,7 +431,8 @@ export default mounted((root, send) => {
 
   function paintMaps(s, a, live) {
     const paths = partOf("paths"), cells = partOf("cells"), none = partOf("none");
-    const names = ["the way over the exact regions", "exact gradient of the margin", `smoothed, σ = ${number(d.sigma, 2)}`];
+    const apart = partOf("field", 1)?.apart;
+    const names = ["ways over the exact regions", "exact gradient", `smoothed, σ = ${number(d.sigma, 2)}${apart ? `: ${fixed(apart, 0)}° apart` : ""}`];
     a.maps.forEach((m, i) => {
       text(s, m.x, m.y - 10, fit(s, names[i], m.side, { size: 14, weight: 600 }), { weight: 600 });
       s.rect(m.x, m.y, m.side, m.side, { stroke: colours.border });
@@ -442,11 +443,12 @@ export default mounted((root, send) => {
         text(s, m.x + m.side / 2, m.y + m.side / 2, fit(s, why, m.side - 12, { size: 13 }), { size: 13, align: "middle", alpha: 0.75 });
         return;
       }
-      if (cells) paintCells(s, cells, to, m, fresh ? 1 : 0.45);
+      if (cells) paintCells(s, cells, to, m, fresh ? 1 : d.planar ? 0.8 : 0.45);
       else if (none && !i) text(s, m.x + 8, m.y + 14, fit(s, none.why, m.side - 12, { size: 12 }), { size: 12 });
-      if (paths.outline.length > 2 && !i) s.polygon(paths.outline.map(to), { stroke: colours.text, width: 1.5, dash: [6, 4], alpha: 0.8 });
+      if (paths.outline.length > 2 && !i && fresh) s.polygon(paths.outline.map(to), { stroke: colours.text, width: 1.5, dash: [6, 4], alpha: 0.8 });
       if (!i) {
-        if (fresh) paintPaths(s, paths, to);
+        if (d.planar) paintPoints(s, paths, to, m);
+        if (fresh || d.planar) paintPaths(s, paths, to);
         if (live) plot = { ...m, paths };
       } else {
         const field = partOf("field", i - 1);
@@ -463,16 +465,31 @@ export default mounted((root, send) => {
     s.unclip?.();
   }
 
+  // Points of the plane itself in the square of the map, also before the map of a new point is here.
+  const onMap = (paths, x) => x.map((v, k) => (v - paths.low[k]) / paths.half - 1);
+  const xOn = (paths) => (d.planar ? onMap(paths, [...d.victim.x]) : paths.at);
+  const wayOn = (paths, name, i) =>
+    d.planar ? shown(name).places.map((p) => onMap(paths, [d.victim.x[0] + p.delta[0], d.victim.x[1] + p.delta[1]])) : pairs(paths.u[i].u);
+
+  function paintPoints(s, paths, to, m) {
+    s.clip?.(m.x, m.y, m.side, m.side);
+    for (let i = 0; i < (points?.labels?.length ?? 0); i++) {
+      const u = onMap(paths, [points.places[2 * i], points.places[2 * i + 1]]);
+      if (Math.max(Math.abs(u[0]), Math.abs(u[1])) < 1) s.circle(...to(u), 2.2, { fill: colours.classes[points.labels[i] % 10], alpha: 0.9 });
+    }
+    s.unclip?.();
+  }
+
   function paintPaths(s, paths, to) {
     const order = COLUMNS.map((name, i) => [name, i]).sort(([a], [b]) => (a === chosen()) - (b === chosen()));
-    for (const [name, i] of order) paintPath(s, name, paths.u[i].u, paths.at, to);
-    s.circle(...to(paths.at), 5, { fill: colours.background, stroke: colours.text, width: 2 });
-    text(s, to(paths.at)[0] + 8, to(paths.at)[1] + 9, "x", { size: 15, weight: 700, italic: true });
+    for (const [name, i] of order) paintPath(s, name, wayOn(paths, name, i), xOn(paths), to);
+    s.circle(...to(xOn(paths)), 5, { fill: colours.background, stroke: colours.text, width: 2 });
+    text(s, to(xOn(paths))[0] + 8, to(xOn(paths))[1] + 9, "x", { size: 15, weight: 700, italic: true });
   }
 
   function paintPath(s, name, u, x, to) {
-    const c = columns[name], upto = at(c), strong = name === chosen(), colour = colours.columns[name];
-    const spots = [x, ...pairs(u)].map(to);
+    const c = shown(name), upto = at(c), strong = name === chosen(), colour = colours.columns[name];
+    const spots = [x, ...u].map(to);
     for (let i = 1; i < spots.length; i++) {
       const done = i <= upto + 1;
       s.line(...spots[i - 1], ...spots[i], { stroke: colour, width: strong ? 2.6 : 1.4, alpha: done ? (strong ? 1 : 0.8) : 0.3, dash: i === 1 ? [4, 3] : undefined });
@@ -509,6 +526,12 @@ export default mounted((root, send) => {
     }
   }
 
+  // How far a place is off the plane; what is only rounding is nothing.
+  function off(way, i) {
+    const away = way.away[Math.min(i, way.away.length - 1)];
+    return number(away < 1e-6 ? 0 : away, 2);
+  }
+
   function paintFacts(s, a) {
     const c = shown(chosen()), p = here(chosen());
     if (!p || a.w < 90) return;
@@ -517,8 +540,10 @@ export default mounted((root, send) => {
     rows.push([`‖δ‖ ${state.ball === "linf" ? "∞" : "₂"}`, number(p.distance)]);
     if (p.norm !== null) rows.push(["‖gradient‖", number(p.norm, 2)]);
     if (p.turn !== null) rows.push(["it turned by", `${fixed(p.turn, 0)}°`]);
-    d.sizes.forEach((n, l) => rows.push([`changes, layer ${l + 1}`, `${p.changes[l]} of ${n}`]));
-    if (counts(c)) rows.push(["borders so far", String(crossed(c, i))]);
+    d.sizes.forEach((n, l) => rows.push([`winners changed ${l + 1}`, `${p.changes[l]} of ${n}`]));
+    if (counts(c)) rows.push(["borders crossed", String(crossed(c, i))]);
+    const paths = partOf("paths"), j = COLUMNS.indexOf(chosen());
+    if (paths && isOfThese(scene) && !d.planar) rows.push(["off the plane", off(paths.u[j], i)]);
     const step = Math.min(19, a.h / rows.length);
     rows.forEach(([name, value], r) => {
       text(s, a.x, a.y + 8 + r * step, fit(s, name, a.w - 50, { size: 13 }), { size: 13, weight: r ? 400 : 700, fill: r ? colours.text : colours.columns[chosen()] });
@@ -582,7 +607,7 @@ export default mounted((root, send) => {
     set(progress.lastElementChild, d.training.words);
     part("play").querySelector("path").setAttribute("d", playing ? PAUSE : PLAY);
     set(part("play").querySelector("span"), playing ? "Pause" : "Play");
-    const width = stage.clientWidth || 900, room = clampTo(window.innerHeight - (state.bare ? 130 : 290), 380, 900);
+    const width = stage.clientWidth || 900, room = clampTo(window.innerHeight - (state.bare ? 130 : 300), 370, 900);
     stage.style.height = `${Math.round(width < NARROW ? layout(width, room).height : Math.min(layout(width, room).height, room))}px`;
   }
 
@@ -608,14 +633,16 @@ export default mounted((root, send) => {
   function whyWords() {
     const [white, adaptive] = [columns.white, columns.adaptive];
     if (!d.training.done || !counts(white) || !counts(adaptive)) return "";
-    const sums = [white, adaptive].map((c) => gained(c, c.way.ways - 1));
-    const split = sums.map((sum) => `slopes ${signed(sum.slopes, 2)}, jumps ${signed(sum.jumps, 2)}`);
-    const start = `What its way gave to the margin: white-box ${split[0]}; adaptive ${split[1]}.`;
-    if (state.who === "relu") return `${start} ReLU has no jumps, so its gradient leads as far as any other way.`;
+    const [w, v] = [white, adaptive].map((c) => {
+      const sum = gained(c, c.way.ways - 1);
+      return `${signed(sum.slopes, 2)} by slopes and ${signed(sum.jumps, 2)} by jumps to f[${d.classes[rival(c)]}] − f[${d.classes[d.victim.label]}]`;
+    });
+    const start = `The white-box way adds ${w}; the adaptive one ${v}.`;
+    if (state.who === "relu") return `${start} ReLU has no jumps: what a gradient sees is all there is.`;
     if (white.fooled < 0 && (adaptive.fooled >= 0 || columns.black.fooled >= 0)) {
-      return `${start} A gradient sees the slope of its own region and none of the jumps at the borders; averaged over a ball it sees both. So the failure of the white-box attack is gradient masking, not robustness.`;
+      return `${start} A gradient sees the slope of its own region, not the jumps around it: that the white-box attack fails is gradient masking, not robustness.`;
     }
-    if (white.fooled >= 0) return `${start} Here the slopes alone lead to an error: k-WTA hides the jumps from a gradient, but not always the way.`;
+    if (white.fooled >= 0) return `${start} Here the gradient is good enough: k-WTA hides the jumps from it, but not always the way.`;
     return `${start} No attack found an error within its budget; that proves nothing about stronger ones.`;
   }
 
@@ -628,7 +655,7 @@ export default mounted((root, send) => {
     words.push(`winners changed ${p.changes.join(" + ")}`);
     if (counts(c)) words.push(`${plural(crossed(c, i), "border")} crossed`);
     const paths = partOf("paths"), j = COLUMNS.indexOf(name);
-    if (paths && isOfThese(scene) && !d.planar) words.push(`projected: ${number(paths.u[j].away[Math.min(i, paths.u[j].away.length - 1)], 2)} off the plane`);
+    if (paths && isOfThese(scene) && !d.planar) words.push(`projected: ${off(paths.u[j], i)} off the plane`);
     const smooth = partOf("field", 1);
     if (smooth?.apart) words.push(`the two fields differ by ${fixed(smooth.apart, 0)}° on average`);
     return `${words.join("; ")}.`;
@@ -783,6 +810,11 @@ export default mounted((root, send) => {
   typed("stride", "stride", (v) => v >= 1e-6 && v <= Math.max(1, d.box[1] - d.box[0]));
   typed("steps", "steps", isWhole(1, () => 200));
   typed("queries", "queries", isWhole(10, () => 10_000));
+  listen(part("more"), "click", () => {
+    part("further").hidden = !part("further").hidden;
+    part("more").setAttribute("aria-expanded", String(!part("further").hidden));
+    draw();
+  });
   listen(part("again"), "click", () => {
     state.aseed = 1 + Math.floor(Math.random() * 9999);
     restart();

@@ -52,9 +52,7 @@ def packed(aim: Target, snapshot: Snapshot, state: dict[str, Any], told: dict[st
     arrays: list[np.ndarray] = []
     known = data.data(aim.which.recipe.data)
     about = attack.victim(aim, snapshot)
-    threat = attack_specs.threat(aim.which.recipe.data, state)
-    specs = attack_specs.attacks(aim.which.recipe.data, state)
-    attempts = {column: Attempt(aim, threat, specs[column], state["aseed"]) for column in COLUMNS}
+    attempts = attack_specs.attempts(aim, state)
     supplies = {column: attack.steps(attempt, snapshot) for column, attempt in attempts.items()}
     had = {column: _had(told.get("have"), column, name(attempts[column])) for column in COLUMNS}
     is_brief = bool(told.get("moving")) or not snapshot.is_done

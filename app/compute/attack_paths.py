@@ -1,6 +1,7 @@
 """The way of an attack through linear regions: every border on it, what they did to f, and a plane to see it on."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from torch import nn
@@ -15,6 +16,10 @@ from kwta.threats import Threat
 ROOM, AROUND = 0.3, 1.5
 # A direction with less than this share of the path's extent is none: its rounding would be drawn.
 FLAT = 1e-3
+# Of a unit direction: entries below this do not change along it.
+STILL = 1e-9
+# Of the polygon that stands for a circle.
+CORNERS = 96
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +57,9 @@ def paths(x: np.ndarray, places: tuple[np.ndarray, ...], fitted: int | None, thr
     or, fitted to attack number `fitted`, through x, its end, and where its path leads most besides (the first principal
     direction of what remains).
 
-    x [d], places [steps, d] of each attack. ValueError where nothing has moved.
+    Where nothing has moved: a random one through x. x [d], places [steps, d] of each attack.
     """
-    plane = _around(x, threat) if x.size == 2 else _about(x, _basis(x, places, fitted), places)
+    plane = _around(x, threat) if x.size == 2 else _about(x, _basis(x, places, fitted), places, threat)
     return Paths(
         plane,
         plane.coordinates(x),
@@ -78,7 +83,7 @@ def _basis(x: np.ndarray, places: tuple[np.ndarray, ...], fitted: int | None) ->
     moved = places[fitted] - x
     lengths = np.linalg.norm(moved, axis=1)
     if not lengths.max() > 0:
-        raise ValueError("the attack has not moved, so its path spans no plane")
+        return slices.random_plane(x, 0, 1.0).directions
     first = moved[-1] if lengths[-1] > FLAT * lengths.max() else moved[lengths.argmax()]
     first = first / np.linalg.norm(first)
     rest = moved - np.outer(moved @ first, first)
@@ -88,11 +93,13 @@ def _basis(x: np.ndarray, places: tuple[np.ndarray, ...], fitted: int | None) ->
     return slices.around(x, 1.0, np.stack([first, second])).directions
 
 
-def _about(x: np.ndarray, basis: np.ndarray, places: tuple[np.ndarray, ...]) -> Slice:
-    """The square around x and all places."""
+def _about(x: np.ndarray, basis: np.ndarray, places: tuple[np.ndarray, ...], threat: Threat) -> Slice:
+    """The square around x and all places; around the ball where nothing has moved."""
     u = np.concatenate([np.zeros((1, 2)), *((way - x) @ basis.T for way in places)])
     low, high = u.min(axis=0), u.max(axis=0)
     half = (0.5 + ROOM) * (high - low).max()
+    if not half > 0:
+        half = AROUND * threat.eps * (1 if threat.norm == "l2" else sqrt(x.size))
     corners = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     return Slice(x, basis, (low + high) / 2 + half * corners)
 
@@ -104,31 +111,20 @@ def frame(plane: Slice) -> tuple[np.ndarray, float]:
 
 
 def outline(plane: Slice, x: np.ndarray, threat: Threat) -> np.ndarray:
-    """The part of the square within ball and data box, as a polygon [v, 2] in t; empty where x is not on the plane.
+    """The part of the square within the ball around x, which lies on the plane, as a polygon [v, 2] in t.
 
-    L2: of the circle, a polygon of 96 corners.
+    L2: of the circle, a polygon of 96 corners. Without the data box, of which a plane may meet nothing but x.
     """
-    least, most = x - threat.eps, x + threat.eps
+    part, centre = plane.domain, plane.coordinates(x)
     if threat.norm == "l2":
-        least, most = np.full(x.size, threat.low), np.full(x.size, threat.high)
-    part = _cut(plane, np.maximum(least, threat.low), np.minimum(most, threat.high))
-    if threat.norm == "l2":
-        centre = plane.coordinates(x)
-        for angle in np.linspace(0, 2 * np.pi, 96, endpoint=False):
-            normal = np.array([np.cos(angle), np.sin(angle)])
-            if len(part):
-                part = convex.cut(part, normal, float(normal @ centre) + threat.eps)
-    return part
-
-
-def _cut(plane: Slice, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The domain within the box of the input space; entries that do not change along the plane do not bind."""
-    domain = plane.domain
-    for normal, least, most, start in zip(plane.directions.T, low, high, plane.origin, strict=True):
-        if np.abs(normal).max() > 1e-9 and len(domain):
-            domain = convex.cut(domain, normal, most - start)
-            domain = convex.cut(domain, -normal, start - least) if len(domain) else domain
-    return domain
+        angles = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
+        normals = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    else:
+        entries = plane.directions.T[np.abs(plane.directions).max(axis=0) > STILL]
+        normals = np.concatenate([entries, -entries])
+    for normal in normals:
+        part = convex.cut(part, normal, float(normal @ centre) + threat.eps)
+    return convex.distinct(part)
 
 
 def way(net: nn.Module, shape: tuple[int, ...], x: np.ndarray, places: np.ndarray) -> Way:

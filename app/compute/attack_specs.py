@@ -106,6 +106,13 @@ def attacks(name: str, values: dict) -> dict[str, Attack]:
     return {"white": white(values), "black": black(values), "adaptive": adaptive(name, values)}
 
 
+def attempts(aim: Target, values: dict) -> dict[str, Attempt]:
+    """The three attacks of the controls on one input."""
+    name = aim.which.recipe.data
+    ball = threat(name, values)
+    return {column: Attempt(aim, ball, attack, values["aseed"]) for column, attack in attacks(name, values).items()}
+
+
 def white(values: dict) -> Pgd:
     """Steps along the exact gradient; each ends as soon as it fools the network."""
     size = values["stride"]

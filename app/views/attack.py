@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import picture, state, text
 from app.components import component, report
-from app.compute import attack, attack_answer, attack_specs, data, inputs, line, networks, trained
+from app.compute import attack, attack_answer, attack_specs, attack_table, data, inputs, line, networks, trained
 from app.state import Control, Setup, one_of, whole
 
 BELOW = {"about": "Explained", "table": "Table", "python": "The same in Python"}
@@ -88,8 +88,30 @@ def draw(setup: Setup, chosen: dict, told: dict) -> None:
         height="content",
     )
     with st.container(key="words_attack"):
-        picture.below("attack_below", BELOW)
-        st.markdown(text.load("attack"))
+        details(aim, snapshot, chosen)
+
+
+def details(aim: attack.Target, snapshot: trained.Snapshot, chosen: dict) -> None:
+    picture.below("attack_below", BELOW)
+    match chosen["attack_below"]:
+        case "table":
+            show_table(aim, snapshot, chosen)
+        case "python":
+            st.code(attack_table.snippet(aim, snapshot, chosen), language="python")
+        case _:
+            st.markdown(text.load("attack"))
+
+
+def show_table(aim: attack.Target, snapshot: trained.Snapshot, chosen: dict) -> None:
+    attempt = attack_specs.attempts(aim, chosen)[chosen["column"]]
+    st.caption(f"{attack_specs.COLUMNS[chosen['column']]}: every place of the attack; the files have all three.")
+    st.dataframe(attack_table.table(attempt, snapshot), hide_index=True, height=330, key="attack_table")
+    for label, make, kind in (
+        ("CSV", attack_table.csv, "text/csv"),
+        ("JSON", attack_table.as_json, "application/json"),
+    ):
+        file, key = f"kwta-attack.{label.lower()}", f"attack_{label.lower()}"
+        picture.download(label, partial(make, aim, snapshot, chosen), file, kind, key)
 
 
 setup = state.current()
