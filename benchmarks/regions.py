@@ -52,6 +52,14 @@ def _walk(name: str, gamma: float | None) -> tuple[Callable[[], object], int]:
     return partial(plane.of_stages, folded, PLANE), len(plane.of_stages(folded, PLANE))
 
 
+def _last_cell() -> Iterator[Comparison]:
+    with threads(2):  # so that time is that on the wall
+        for name, gamma, *_ in CASES:
+            net = network(name, gamma)
+            case = f"{name} {_kind(gamma)}: {len(plane.cells(net, PLANE))}"
+            yield compare(case, partial(plane.cells, net, PLANE, threads=2), partial(plane.cells, net, PLANE))
+
+
 def _borders() -> Iterator[Comparison]:
     with threads(1):
         for name, gamma, *_ in CASES:
@@ -65,6 +73,12 @@ def sections() -> Iterator[Section]:
     yield Section("Regions of a plane", "cells(net, plane): from the network to all arrays.", _timings(_whole_call))
     yield Section(
         "The walk alone", "Of a network that has been folded with the plane, as a slider does.", _timings(_walk)
+    )
+    yield Section(
+        "Time to the last cell, two threads against one",
+        "cells(net, plane, threads=2) on the wall, and how many times as fast as with one thread; walks of less than some "
+        "10 ms take one anyway.",
+        _last_cell(),
     )
     yield Section(
         "Borders with jumps, beside the cells themselves",

@@ -8,6 +8,7 @@ import pytest
 from numpy import ndarray
 
 from kwta.networks import MLP, build, from_arrays, from_npz
+from kwta.regions import walks
 from kwta.regions.density import QUANTILES, density, measures
 from kwta.regions.line import pieces
 from kwta.regions.overlay import merged
@@ -100,3 +101,27 @@ def test_cells_up_to_a_limit_are_the_first_ones_of_all():
         assert part.complete == (most >= len(whole))
         np.testing.assert_array_equal(part.bits, whole.bits[:most])
         np.testing.assert_array_equal(part.areas, whole.areas[:most])
+
+
+@pytest.mark.parametrize("gamma", [None, 0.1])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_cells_and_their_order_do_not_depend_on_the_number_of_threads(threads, gamma, monkeypatch):
+    monkeypatch.setattr(walks, "WORTH", 0)  # a small network will do
+    net = build(MLP((2, 24, 24, 24, 3), gamma, "he"), seed=0)
+    one, several = cells(net, SQUARE), cells(net, SQUARE, threads=threads)
+    assert several.complete
+    for name in ("vertices", "offsets", "bits", "areas", "tags"):
+        np.testing.assert_array_equal(getattr(several, name), getattr(one, name), name)
+    for name in ("weight", "bias"):
+        np.testing.assert_allclose(getattr(several, name), getattr(one, name), rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(merged(several), merged(one))
+    for most in (1, len(one) // 3, len(one) - 2, len(one)):
+        part = cells(net, SQUARE, most, threads=threads)
+        assert part.complete == (most == len(one))
+        np.testing.assert_array_equal(part.areas, one.areas[:most])
+        np.testing.assert_array_equal(part.tags[:, 0], one.tags[: part.offsets[-1], 0])
+
+
+def test_threads_are_at_least_one():
+    with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+        cells(build(MLP((2, 4, 1)), seed=0), SQUARE, threads=0)

@@ -11,11 +11,16 @@ from kwta.regions.kwta_kernel import next_kwta, open_kwta
 from kwta.regions.pointer_kernel import pointer, shifted
 from kwta.regions.polygon_kernel import (
     CELLS,
+    CHILD,
     COLUMNS,
     DONE,
+    FIRST,
+    FIRST_LINES,
+    LAST,
     LAYER,
     LAYERS,
     LIMIT,
+    LINES,
     MAP,
     MOST_CELLS,
     OPENED,
@@ -66,7 +71,10 @@ def emit(own, all, V, T, y, PW, points, tags, ends, weights, biases, bits, areas
 def walk(
     limit, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, points, tags, ends, maps, shifts, bits, areas
 ):  # fmt: skip
-    """Go on until all cells are written (DONE), memory or output is full, or `limit` cells are written."""
+    """Go on until all cells are written (DONE), memory or output is full, or `limit` cells are written.
+
+    Of the first layer's cells those from FIRST on and before LAST are walked.
+    """
     room, vertex_room, n_outputs, n_words = len(areas), len(points), maps.shape[1], bits.shape[1]
     layers, all, tol, v, t, r, rw = (
         pointer(L),
@@ -102,12 +110,20 @@ def walk(
             if status != DONE:
                 return status
             all[OPENED] = 1
+            if layer == 0:
+                all[FIRST_LINES] = all[LINES]
         if own[K]:
             child = next_kwta(own, all, r, rw, maps_of, j, u, weights, path)
         else:
             child = next_relu(own, all, tol, v, t, r, rw, rl, maps_of, g, j, u, weights, path)
         if child < 0:
             return POLYGON_FULL
+        if layer == 0 and child:
+            all[CHILD] += 1
+            if all[CHILD] <= all[FIRST]:
+                continue
+            if all[CHILD] > all[LAST]:
+                return DONE
         layer += child if child else -1
         all[OPENED] = 0 if child and layer < all[LAYERS] else 1
     return DONE

@@ -27,7 +27,8 @@ COLUMNS = 29
 # The numbers of the walk: where it stands, what it has written, and how much memory there is.
 LAYER, OPENED, CELLS, VERTICES, LINES, STAMP, UNSPLIT = range(7)
 LAYERS, WIDE, SET_WORDS, MOST_SIDES, V_ROOM, R_ROOM, M_ROOM, SLOTS, MOST_CELLS = range(7, 16)
-NUMBERS = 16
+CHILD, FIRST, LAST, FIRST_LINES = range(16, 20)  # of the first layer: cells met, which are walked, its lines
+NUMBERS = 20
 DONE, OUTPUT_FULL, MEMORY_FULL, POLYGON_FULL, LIMIT = range(5)  # what the walk returns
 
 

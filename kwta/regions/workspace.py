@@ -23,9 +23,9 @@ MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0
 
 
 class Workspace:
-    """The arrays of `plane_kernel.walk`, for one network on one domain."""
+    """The arrays of `plane_kernel.walk`, for one network on one domain, inside a part of the first layer's cells."""
 
-    def __init__(self, steps: Stages, domain: Float[ndarray, "v 2"], most_sides: int) -> None:
+    def __init__(self, steps: Stages, domain: Float[ndarray, "v 2"], most_sides: int, part: tuple[int, int]) -> None:
         layers = steps.hidden
         n_layers, widest = (
             len(layers),
@@ -55,6 +55,8 @@ class Workspace:
             (at.WIDE, widest),
             (at.SET_WORDS, self.RW.shape[1]),
             (at.MOST_SIDES, most_sides),
+            (at.FIRST, part[0]),
+            (at.LAST, part[1]),
         ):
             self.state[number] = value
         self._note_room()
