@@ -67,3 +67,4 @@ with notices:
     shell.notices()
 with share:
     shell.share()
+state.rest()

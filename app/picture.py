@@ -80,7 +80,10 @@ def below(key: str, options: Mapping[str, str]) -> None:
 
 
 def choice(label: str, key: str, options: Mapping[str, str]) -> None:
-    """A row of buttons without a visible label, of which one is always pressed."""
+    """A row of buttons without a visible label, of which one is always pressed: at first the link's, or the first."""
+    if st.session_state.get(key) is None:  # a browser forgets the value of a widget that it drew anew
+        named = st.query_params.get(key)
+        st.session_state[key] = named if named in options else next(iter(options))
     st.segmented_control(
         label,
         [*options],

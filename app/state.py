@@ -6,6 +6,7 @@ value is st.session_state[key], and `follow` keeps the URL in step with it.
 """
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
+from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.compute import data, networks, uploads
@@ -24,6 +26,8 @@ MAX_SEED = 2**31 - 1
 NETS = ("64,64", "128", "256,256", "32,32,32,32", "conv 8,16 / 64")
 # The switches of a lecture; they are read once and kept.
 PRESENT, HIDE = "present", "hide"
+# Seconds after which everything drawn is sent: Streamlit sends every 10 ms.
+SENT = 0.03
 PROBLEMS, SEEN, SHOWN, LOOSE, PAGE = "_problems", "_seen", "_shown", "_loose", "_page"
 
 
@@ -153,6 +157,16 @@ def end() -> None:
             del st.query_params[key]
 
 
+def rest() -> None:
+    """Wait until the browser has been sent all of this run; the last call of every run.
+
+    A fragment that runs at once after it makes Streamlit drop what this run has drawn of the fragment and not yet sent
+    (`ForwardMsgQueue.clear`); the browser then takes the fragment's widgets for gone, and forgets their values.
+    """
+    if Runtime.exists():
+        time.sleep(SENT)
+
+
 def follow(controls: Sequence[Control] = CONTROLS) -> None:
     """Take the values that the URL gives, keep the URL in step with them. Call before the controls are drawn.
 
@@ -215,6 +229,8 @@ def _mirror(c: Control) -> None:
     elif went_back and st.session_state.get(PAGE) == page():  # to a moment before the control was used
         st.session_state[c.key] = c.default
     value = st.session_state.setdefault(c.key, c.default)
+    if value is None:  # a widget that the browser forgot and drew anew
+        value = st.session_state[c.key] = c.default if raw is None else _read(c, raw)
     if value == c.default:
         if raw is not None:
             del st.query_params[c.key]

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import picture
 from app.state import Control, whole
@@ -56,3 +57,35 @@ def test_reports_without_a_number_count_as_later_ones(session):
     for a in (1, 2):
         tell(a=a, b=0)
         assert session["a"] == a
+
+
+# What the browser forgets: the value of a widget that it drew anew comes back as None.
+
+
+def below_a_picture():
+    import streamlit as st
+
+    from app import picture, state
+
+    state.begin()
+    rows = (state.Control("below", "Below", "a", "", state.one_of("what is below", ["a", "b"]), False),)
+    if not st.session_state.get("is_moving"):
+        state.follow(rows)
+    picture.below("below", {"a": "Explained", "b": "Table"})
+    st.text(str(state.value(rows[0])))
+
+
+@pytest.mark.parametrize("is_moving", [False, True])
+@pytest.mark.parametrize(("link", "kept"), [({}, "a"), ({"below": "b"}, "b")])
+def test_a_forgotten_choice_is_the_links_again_and_never_none(link, kept, is_moving):
+    at = AppTest.from_function(below_a_picture)
+    for key, value in link.items():
+        at.query_params[key] = value
+    at.run()
+    at.session_state["is_moving"] = is_moving
+    at.session_state["below"] = None
+    at.run()
+    assert not at.exception
+    assert at.text[0].value == kept
+    assert at.session_state["below"] == kept
+    assert {key: "".join(value) for key, value in dict(at.query_params).items()} == link

@@ -9,6 +9,7 @@ const REST = 350; // ms after the last wheel or key
 const POLL = 160; // ms between an answer and the next question, while training or while rungs are missing
 const LOST = 5000; // ms after which a question counts as lost
 const PER_SECOND = 9; // rungs, while γ plays
+const USED = 250; // ms after a click or key elsewhere in which the page begins to work: no question then
 const FAST = 8000; // polygons up to which the picture is drawn anew while it is moved; more are moved as an image
 const GENTLE = 1500; // ms before γ starts to play by itself
 const CLICK = 4; // px that a click may move
@@ -416,6 +417,12 @@ export default mounted((root, send) => {
 
   // ----- talking with the page
 
+  let used = -Infinity; // when something else on the page was used
+  const listens = new AbortController();
+  for (const event of ["pointerdown", "pointerup", "click", "keydown", "change"]) {
+    document.addEventListener(event, (e) => { if (!e.composedPath().includes(box)) used = performance.now(); }, { capture: true, passive: true, signal: listens.signal });
+  }
+
   function tell(moving, poll = false) {
     if (!state) return;
     if (!poll) sent += 1;
@@ -447,7 +454,7 @@ export default mounted((root, send) => {
       const mayWait = hand || resting; // what is still missing is not what is looked at
       // Nor while the page is at work already: a question then would break off what somebody waits for.
       const isBusy = document.querySelector("[data-test-script-state=running]") !== null;
-      if (!document.hidden && !isBusy && !(mayWait && !lacking().some((rung) => !isHere(rung))) && !(asked && performance.now() - asked < LOST)) tell(true, true);
+      if (!document.hidden && !isBusy && performance.now() - used > USED && !(mayWait && !lacking().some((rung) => !isHere(rung))) && !(asked && performance.now() - asked < LOST)) tell(true, true);
       poll();
     }, POLL);
   }
@@ -1233,7 +1240,7 @@ export default mounted((root, send) => {
       " ": () => d && toggle(), ArrowRight: () => d && step(1)(), ArrowLeft: () => d && step(-1)(),
       "+": () => d && zoomed(ZOOM, (pinned ?? hover ?? view).x, (pinned ?? hover ?? view).y), "-": () => d && zoomed(1 / ZOOM, view.x, view.y), Home: () => d && whole(),
     }),
-    () => resize.disconnect(), () => clock.stop(), () => clearTimeout(timer), () => clearTimeout(resting),
+    () => listens.abort(), () => resize.disconnect(), () => clock.stop(), () => clearTimeout(timer), () => clearTimeout(resting),
   ];
 
   let last = null;
