@@ -76,8 +76,8 @@ def sections() -> Iterator[Section]:
     )
     yield Section(
         "Time to the last cell, two threads against one",
-        "cells(net, plane, threads=2) on the wall, and how many times as fast as with one thread; walks of less than some "
-        "10 ms take one anyway.",
+        "cells(net, plane, threads=2) on the wall, and how many times as fast as with one thread; walks of less than "
+        "some 10 ms take one anyway.",
         _last_cell(),
     )
     yield Section(

@@ -113,8 +113,8 @@ def _bounding(vectors):
     return bound
 
 
-_add_one, _add_four = _adding(1), _adding(4)
-_bound_one, _bound_four = _bounding(1), _bounding(4)
+ADD_ONE, ADD_FOUR = _adding(1), _adding(4)
+BOUND_ONE, BOUND_FOUR = _bounding(1), _bounding(4)
 
 
 @njit(cache=True, nogil=True)
@@ -126,11 +126,11 @@ def combine(target, source, y, wide, units, plus, minus, weights, n):
     o = 0
     while o + 4 * LANES <= n:
         to, of, w = shifted(target, o), shifted(source, o), shifted(weights, o)
-        _add_four(to, of, y, wide, units, plus, minus, w, n)  # type: ignore[call-arg]  (Numba passes the context)
+        ADD_FOUR(to, of, y, wide, units, plus, minus, w, n)  # type: ignore[call-arg]  (Numba passes the context)
         o += 4 * LANES
     while o < n:
         to, of, w = shifted(target, o), shifted(source, o), shifted(weights, o)
-        _add_one(to, of, y, wide, units, plus, minus, w, n)  # type: ignore[call-arg]
+        ADD_ONE(to, of, y, wide, units, plus, minus, w, n)  # type: ignore[call-arg]
         o += LANES
 
 
@@ -139,8 +139,8 @@ def bound(y, wide, n, vertices, m, low, high):
     """The lowest and highest y of n units at m vertices. Rows are read and written in whole vectors, beyond n too."""
     i = 0
     while i + 4 * LANES <= n:
-        _bound_four(shifted(y, i), wide, vertices, m, shifted(low, i), shifted(high, i))  # type: ignore[call-arg]
+        BOUND_FOUR(shifted(y, i), wide, vertices, m, shifted(low, i), shifted(high, i))  # type: ignore[call-arg]
         i += 4 * LANES
     while i < n:
-        _bound_one(shifted(y, i), wide, vertices, m, shifted(low, i), shifted(high, i))  # type: ignore[call-arg]
+        BOUND_ONE(shifted(y, i), wide, vertices, m, shifted(low, i), shifted(high, i))  # type: ignore[call-arg]
         i += LANES

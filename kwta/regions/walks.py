@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from numpy import ndarray
 
 from kwta.regions import polygon_kernel as at
@@ -80,8 +80,9 @@ def _walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int, part: tupl
             n_cells, n_vertices, n_lines, n_first, n_unsplit = (
                 int(workspace.state[i]) for i in (at.CELLS, at.VERTICES, at.LINES, at.FIRST_LINES, at.UNSPLIT)
             )
-            arrays = output.cut(n_cells, n_vertices)
-            return Walked(*arrays, status == at.DONE, n_unsplit, (n_first, n_lines))
+            vertices, tags, offsets, weight, bias, words, areas = output.cut(n_cells, n_vertices)
+            end = status == at.DONE, n_unsplit, (n_first, n_lines)
+            return Walked(vertices, tags, offsets, weight, bias, words, areas, *end)
         mv *= 4
     raise ValueError(f"a cell has more than {MOST_SIDES} sides: the network's values exceed what float64 resolves")
 
