@@ -96,8 +96,7 @@ def ended(setup: Setup, column: str = "white", **others):
     aim, snapshot, v = aimed(setup, **others)
     attempt = attack_specs.attempts(aim, v)[column]
     supply = attack.steps(attempt, snapshot)
-    supply.want(10_000)
-    supply.wait(10_000, SECONDS)
+    supply.whole(SECONDS)
     assert supply.is_whole
     assert not supply.error
     return attempt, snapshot, supply
@@ -250,8 +249,7 @@ def test_the_step_rule_is_the_one_that_is_chosen(rule, size, travelled):
 def test_slopes_and_jumps_are_all_that_the_outputs_change(setup, column):
     attempt, snapshot, supply = ended(setup, column)
     made = attack.way(attempt, snapshot, supply)
-    made.want(2)
-    made.wait(2, SECONDS)
+    made.whole(SECONDS)
     way = made.items[0]
     net = attack.network(attempt.target, snapshot)
     before = attack.victim(attempt.target, snapshot).logits
@@ -265,8 +263,7 @@ def test_slopes_and_jumps_are_all_that_the_outputs_change(setup, column):
 def test_relu_gains_nothing_by_jumps():
     attempt, snapshot, supply = ended(DIGITS, "white", who="relu")
     made = attack.way(attempt, snapshot, supply)
-    made.want(2)
-    made.wait(2, SECONDS)
+    made.whole(SECONDS)
     assert np.abs(made.items[0].jumps).max() == 0
     assert np.abs(made.items[0].slopes).max() > 0
 
@@ -293,10 +290,10 @@ def test_the_dashed_line_is_the_border_of_the_ball(norm):
     about = attack.victim(attempt.target, snapshot)
     places = np.stack([s.x[0].ravel() for s in supply.items]).astype(np.float64)
     plane = attack_paths.paths(about.x, (places,), 0, attempt.threat).plane
+    plane = replace(plane, domain=10 * plane.domain)
     ring = attack_paths.outline(plane, about.x, attempt.threat)
-    inside = np.array(
-        [plane.contains(t) for t in 1.001 * (ring - plane.coordinates(about.x)) + plane.coordinates(about.x)]
-    )
+    centre = plane.coordinates(about.x)
+    inside = plane.contains(centre + 1.001 * (ring - centre))
     assert inside.sum() > 2  # the others are corners of the square, or lie on its edge
     for t in ring[inside]:
         away = torch.tensor(plane.points(t) - about.x)[None]
@@ -388,7 +385,7 @@ def test_cells_of_the_answer_are_the_network():
     asked, made = attack_answer._scene(
         attack_specs.attempts(aim, v), snapshot, dict(zip(attack_specs.COLUMNS, supplies, strict=True)), v
     )
-    made.wait(attack_answer.PARTS, SECONDS)
+    made.whole(SECONDS)
     paths, cells = made.items[:2]
     t = paths.plane.domain.mean(axis=0) + 0.3 * np.random.default_rng(0).standard_normal((50, 2))
     t = t[paths.plane.contains(t)]
@@ -566,8 +563,7 @@ def test_the_landing_state_shows_a_masked_gradient():
     fooled = {}
     for column, attempt in attack_specs.attempts(aim, v).items():
         supply = attack.steps(attempt, snapshot)
-        supply.want(10_000)
-        supply.wait(10_000, SECONDS)
+        supply.whole(SECONDS)
         fooled[column] = attack.is_confirmed(attempt, snapshot, supply.items, label)
     assert fooled["adaptive"]
     assert not fooled["white"]

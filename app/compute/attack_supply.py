@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 # Seconds for which items are made after the last page has asked for them.
 PATIENCE = 1.5
+# More items than anything here has.
+MANY = 1_000_000
 # Threads that make items at a time, over all viewers, so that the script threads still get a core and the GIL.
 AT_ONCE = threading.Semaphore(2)
 
@@ -57,6 +59,14 @@ class Supply(Generic[T]):
         """Wait until there are n items, no more come, or the time is over."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.items) >= n or self.is_whole, timeout=seconds)
+
+    def whole(self, seconds: float) -> list[T]:
+        """All items, asked for again and again until they are there; those made so far when the time is over."""
+        deadline = time.monotonic() + seconds
+        while not self.is_whole and time.monotonic() < deadline:
+            self.want(len(self.items) + MANY)
+            self.wait(len(self.items) + MANY, PATIENCE / 2)
+        return list(self.items)
 
     def end(self, seconds: float) -> None:
         """Make nothing more, and wait until the item at hand is made."""

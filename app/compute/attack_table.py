@@ -32,10 +32,7 @@ def table(attempt: Attempt, snapshot: Snapshot) -> dict[str, np.ndarray]:
     """One row per place: what the network says there, what the attack did, and what slopes and jumps gave to the margin
     against the class that is nearest at the end.
     """
-    supply = attack.steps(attempt, snapshot)
-    supply.want(attack_specs.MOST_QUERIES)
-    supply.wait(attack_specs.MOST_QUERIES, PATIENCE)
-    found = list(supply.items)
+    found = attack.steps(attempt, snapshot).whole(PATIENCE)
     columns = {
         "step": np.array([s.index for s in found]),
         "queries": np.array([s.queries[0] for s in found]),
@@ -53,12 +50,10 @@ def table(attempt: Attempt, snapshot: Snapshot) -> dict[str, np.ndarray]:
 def _gains(attempt: Attempt, snapshot: Snapshot, n: int) -> dict[str, np.ndarray]:
     """Borders, and gains by slopes and by jumps, of the way to each place; nothing where it cannot be followed."""
     supply = attack.steps(attempt, snapshot)
-    made = attack.way(attempt, snapshot, supply)
-    made.want(1)
-    made.wait(1, PATIENCE)
-    if not made.items or not n:
+    ways = attack.way(attempt, snapshot, supply).whole(PATIENCE)
+    if not ways or not n:
         return {}
-    way, y = made.items[0], attack.victim(attempt.target, snapshot).label
+    way, y = ways[0], attack.victim(attempt.target, snapshot).label
     logits = supply.items[-1].logits[0].copy()
     logits[y] = -np.inf
     rival = int(logits.argmax())
