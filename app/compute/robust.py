@@ -1,25 +1,26 @@
 """The Robustness view's answers: the table, the verdicts, the curves, and what they come to in words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.compute import robust_cost, robust_job
 from app.compute.robust_job import Job
-from app.compute.robust_plan import NORMS, Asked, Question, at, label, shares
+from app.compute.robust_plan import NORMS, Asked, Question, at, label, named, shares
 from app.compute.robust_trial import Trial
+from app.compute.runs import Recipe
 from kwta.attacks.adaptive import Adaptive
 from kwta.attacks.ensembles import Spec
 from kwta.attacks.evaluate import names
 from kwta.attacks.gradient import Pgd
 from kwta.attacks.hop_skip_jump import HopSkipJump
-from kwta.attacks.masking import Masking
+from kwta.attacks.interval import wilson
 from kwta.attacks.noise import Noise
 from kwta.attacks.outcomes import Robustness
 from kwta.attacks.square import Square
 from kwta.attacks.transfer import Transfer
 
-# As a sentence names them.
-SPOKEN = {"noise": "random noise", "transfer": "the transfer from ReLU", "adaptive": "the adaptive attack"}
 VERDICTS = {"masked": "⚠ masked", "no sign of masking": "✓ no sign", "not enough images to tell": "? too few images"}
+# So many columns have room for long names.
+ROOMY = 5
 # A job that the model of costs puts at so many seconds at most begins by itself: it is shared by all viewers.
 CHEAP = 30.0
 
@@ -83,34 +84,6 @@ def under(asked: Question) -> str:
     return f"{NORMS[first.threat.norm]}, ε = {first.threat.eps:g}, the same {first.n} test images in every column"
 
 
-def plan(asked: Question) -> str:
-    """What will be run, and how long it takes here."""
-    seconds = robust_cost.in_words(robust_cost.whole(asked) * robust_cost.PACE.ratio)
-    return (
-        f"{len(asked.first.attacks)} attacks on {asked.first.n} test images of {len(asked.columns)} networks, trained "
-        f"before: up to {seconds} here."
-    )
-
-
-def curve_plan(asked: Question) -> str:
-    """What the curve needs beside the table, and how long that takes here."""
-    seconds = sum(map(robust_cost.attacking, asked.others)) * robust_cost.PACE.ratio
-    radii = ", ".join(f"{at(asked.first, share).threat.eps:g}" for share in shares(asked) if share != 1)
-    return f"The same attacks on the same images at ε = {radii}: up to {robust_cost.in_words(seconds)} here."
-
-
-def progress(found: Job) -> str:
-    """What is being done, in words."""
-    current = found.current
-    if current is None:
-        return "done"
-    if found.is_waiting:
-        return "waiting for another job on this server"
-    done = sum(one.is_done for one in found.trials)
-    doing = current.doing if current.asked.is_judged else f"ε = {current.asked.threat.eps:g}: {current.doing}"
-    return f"{done} of {len(found.trials)} parts done; {doing}"
-
-
 def table(found: Job) -> Table:
     """Robust accuracy, attack by attack, as far as it is known."""
     trials = found.trials[: len(found.asked.columns)]
@@ -122,13 +95,15 @@ def table(found: Job) -> Table:
         Row("Worst case", "per image, over all", "worst", tuple(_worst(one) for one in trials)),
         Row("Masking", "do gradients mislead?", "verdict", tuple(_verdict(one) for one in trials)),
     )
-    heads = tuple((one.asked.name.partition(", adv")[0], training(one)) for one in trials)
+    heads = tuple(head(one.asked.recipe, len(trials) > ROOMY) for one in trials)
     return Table(f"Right, % of the images [Wilson 95 %]; {under(found.asked)}", heads, rows)
 
 
-def training(one: Trial) -> str:
-    """How a column's network was trained."""
-    return "adversarial training" if one.asked.recipe.training.adversarial else "plain training"
+def head(recipe: Recipe, short: bool) -> tuple[str, str]:
+    """A network as its column is headed: what tells it from the others, and how it was trained."""
+    way = "adversarial" if recipe.training.adversarial else "plain"
+    name = named(replace(recipe, training=replace(recipe.training, adversarial=None)))
+    return (name.removeprefix("k-WTA, "), way) if short else (name, f"{way} training")
 
 
 def detail(spec: Spec) -> str:
@@ -156,7 +131,10 @@ def _percent(right: float, interval: tuple[float, float], lowest: bool = False) 
 
 
 def _clean(one: Trial) -> Cell:
-    return _percent(one.found.accuracy, one.found.interval) if one.found else _absent(one)
+    for outcome in one.outcomes.values():  # any of them knows which images were right before
+        right = outcome.broken | outcome.robust
+        return _percent(float(right.mean()), wilson(int(right.sum()), len(right)))
+    return _absent(one)
 
 
 def _worst(one: Trial) -> Cell:
@@ -182,64 +160,6 @@ def _cell(one: Trial, name: str) -> Cell:
 
 def _verdict(one: Trial) -> Cell:
     return Cell(note=VERDICTS[one.masking.verdict]) if one.masking else _absent(one)
-
-
-def failures(found: Job) -> list[str]:
-    """What could not be judged, and why."""
-    return [f"{one.asked.name}: {one.error}" for one in found.trials if one.error]
-
-
-def in_words(found: Job) -> list[str]:
-    """The network that gradients flatter most, and ReLU beside it: what the attacks leave, and the verdict."""
-    done = [one for one in found.trials[: len(found.asked.columns)] if one.found and one.masking]
-    if not done:
-        return []
-    chosen = max(done, key=_flattery)
-    return [_told(one) for one in dict.fromkeys((chosen, done[0]))]
-
-
-def _flattery(one: Trial) -> tuple[bool, float]:
-    assert one.found is not None
-    assert one.masking is not None
-    return one.masking.verdict == "masked", one.found.named("pgd").robust_accuracy - one.found.worst_case
-
-
-def _told(one: Trial) -> str:
-    assert one.found is not None
-    assert one.masking is not None
-    found, best = one.found, strongest(one.found)
-    others = f"{SPOKEN.get(best.name, label(best.name))} {_measured(best.robust_accuracy, best.interval)}, "
-    return (
-        f"**{one.asked.name}**: PGD leaves {_measured(found.named('pgd').robust_accuracy, found.named('pgd').interval)}"
-        f" right, {others}the worst case {_measured(found.worst_case, found.worst_interval)}. "
-        f"Verdict: **{one.masking.verdict}**{because(one.masking)}"
-    )
-
-
-def strongest(found: Robustness):
-    """The attack that leaves fewest right among those that do not follow the network's own gradients."""
-    return min((o for o in found.attacks if not isinstance(o.spec, Pgd)), key=lambda o: o.robust_accuracy)
-
-
-def because(masking: Masking) -> str:
-    """The reason of a verdict: the first sign that speaks, those that decide first."""
-    speaking = sorted((sign for sign in masking.evidence if sign.speaks), key=lambda sign: not sign.decisive)
-    if masking.verdict == "masked" and speaking:
-        return f", because: {speaking[0].sentence}"
-    return "." if masking.n else ": no image is right without attack."
-
-
-def _measured(share: float, interval: tuple[float, float]) -> str:
-    return f"{100 * share:.1f} % [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
-
-
-def verdicts(found: Job) -> list[tuple[str, str, list[tuple[bool, str]]]]:
-    """Of each network its name, verdict (or how far it is), and every sign: whether it speaks for masking, and how."""
-    told = []
-    for one in found.trials[: len(found.asked.columns)]:
-        state = one.masking.verdict if one.masking else one.error or one.doing
-        told.append((one.asked.name, state, [(sign.speaks, sign.sentence) for sign in one.evidence]))
-    return told
 
 
 def curves(found: Job) -> tuple[Curve, ...]:

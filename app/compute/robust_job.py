@@ -22,11 +22,10 @@ WATCHER = "_robust_watcher"
 
 
 class Job:
-    """All trials of a question, one after the other. seconds: of work, those of a pause not counted."""
+    """All trials of a question, one after the other."""
 
     def __init__(self, asked: Question, trials: tuple[Trial, ...]) -> None:
         self.asked, self.trials = asked, trials
-        self.seconds = 0.0
         self.is_waiting = False
         self._watchers: weakref.WeakKeyDictionary[Watcher, float] = weakref.WeakKeyDictionary()
         self._thread: threading.Thread | None = None
@@ -39,8 +38,9 @@ class Job:
         return all(trial.is_done for trial in self.trials)
 
     @property
-    def is_working(self) -> bool:
-        return self._thread is not None
+    def seconds(self) -> float:
+        """Spent on what is there, in this job or in others that share it."""
+        return sum(trial.seconds for trial in self.trials)
 
     @property
     def current(self) -> Trial | None:
@@ -70,6 +70,11 @@ class Job:
         with self._changed:
             self._watchers.pop(watcher, None)
 
+    def is_watched(self) -> bool:
+        """Whether anybody wants it to go on."""
+        now = time.monotonic()
+        return any(now - asked <= PATIENCE for asked in list(self._watchers.values()))
+
     def wait(self, seconds: float) -> None:
         """Wait until nothing is being done, or the time is over."""
         with self._changed:
@@ -79,13 +84,9 @@ class Job:
         """Go no further, whoever watches."""
         self._stopped = True
 
-    def _is_wanted(self) -> bool:
-        now = time.monotonic()
-        return not self._stopped and any(now - asked <= PATIENCE for asked in self._watchers.values())
-
     def _next(self) -> Trial | None:
         with self._changed:
-            found = self.current if self._is_wanted() else None
+            found = self.current if self.is_watched() and not self._stopped else None
             if found is None:
                 self._thread = None
                 self._changed.notify_all()
@@ -105,10 +106,8 @@ class Job:
         if self.is_waiting:
             return
         try:
-            start = time.perf_counter()
             with one_thread():
                 trial.advance()
-            self.seconds += time.perf_counter() - start
         finally:
             TURN.release()
 
@@ -131,6 +130,17 @@ class Watcher:
         if self._job is not None:
             self._job.let_go(self)
         self._job = None
+
+    def cancel(self, found: Job) -> None:
+        """Let go, and where nobody else watches forget the columns that are not whole."""
+        self.rest()
+        found.let_go(self)
+        if not found.is_watched():
+            found.stop()
+            job.clear(found.asked)
+            for one in found.trials:
+                if not one.is_done:
+                    robust_trial.trial.clear(one.asked)
 
 
 _alive: "weakref.WeakSet[Job]" = weakref.WeakSet()

@@ -34,7 +34,7 @@ class Trial:
         self.found: Robustness | None = None
         self.masking: Masking | None = None
         self.error = ""
-        self.doing = "waiting"
+        self.doing = "about to begin"
         self.under_way: Progress | None = None
         self.is_done = False
         self.seconds = 0.0

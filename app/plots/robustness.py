@@ -50,6 +50,7 @@ def _line(figure: go.Figure, curve: Curve, points: Points, colour: str, marker: 
     figure.add_scatter(
         x=eps + eps[::-1],
         y=high + low[::-1],
+        mode="lines",
         fill="toself",
         fillcolor=f"rgba({rgb},0.13)",
         line={"width": 0},

@@ -3,26 +3,35 @@
 from html import escape
 from typing import Protocol
 
+# The page takes what `st.html` brings for mere style, and out of the flow.
 STYLE = """<style>
+.st-key-robust_table [data-testid="stElementContainer"] { position: static !important; }
 .robust-box { overflow-x: auto; }
 .robust { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; margin: 0; }
-.robust caption { caption-side: top; text-align: left; font-size: 0.8rem; opacity: 0.8; padding: 0 0 0.2rem; }
-.robust th, .robust td { border: 0; border-bottom: 1px solid rgba(128,128,128,0.3); padding: 0.16rem 0.5rem;
-  text-align: left; line-height: 1.15; white-space: nowrap; }
+.robust-said { font-size: 0.8rem; opacity: 0.8; margin: 0; }
+.robust th, .robust td { border: 0; border-bottom: 1px solid rgba(128,128,128,0.25); padding: 0.1rem 0.6rem 0.12rem 0;
+  text-align: left; line-height: 1.12; white-space: nowrap; }
+.robust small { font-weight: 400; font-size: 0.72rem; opacity: 0.8; }
 .robust thead th { font-size: 0.95rem; vertical-align: bottom; }
-.robust thead small, .robust tbody th small { display: block; font-weight: 400; font-size: 0.7rem; opacity: 0.75; }
-.robust tbody th { font-weight: 500; font-size: 0.92rem; position: sticky; left: 0;
-  background: var(--robust-ground, inherit); }
-.robust td { font-size: 0.95rem; min-width: 6.2rem; }
-.robust td small { font-size: 0.7rem; opacity: 0.75; }
-.robust .worst th, .robust .worst td { border-top: 2px solid currentColor; font-weight: 700; }
+.robust thead small { display: block; }
+.robust tbody th { font-weight: 500; font-size: 0.9rem; }
+.robust tbody th { position: sticky; left: 0; z-index: 1; background: light-dark(#ffffff, #14171a); }
+.robust tbody th small { margin-left: 0.4em; }
+.robust td { font-size: 0.92rem; min-width: 6.6rem; }
+.robust.crowded tbody th small { display: none; }
+.robust.crowded td { font-size: 0.82rem; min-width: 4.8rem; padding-right: 0.4rem; }
+.robust.crowded small { font-size: 0.66rem; }
+.robust .worst th, .robust .worst td { border-top: 2px solid currentColor; font-weight: 700; padding-top: 0.2rem; }
 .robust .clean td, .robust .clean th { border-bottom: 2px solid rgba(128,128,128,0.5); }
 .robust .lowest b::after { content: " ◂"; }
-.robust .bar { position: relative; height: 0.32rem; margin-top: 0.08rem; background: rgba(128,128,128,0.18); }
+.robust .bar { position: relative; height: 0.28rem; background: rgba(128,128,128,0.18); }
 .robust .bar i { position: absolute; top: 0; bottom: 0; left: 0; background: #2f8fc9; }
-.robust .bar s { position: absolute; top: 28%; bottom: 28%; background: currentColor; opacity: 0.75; }
-.robust .masked { color: #D55E00; font-weight: 700; }
+.robust .bar s { position: absolute; top: 25%; bottom: 25%; background: currentColor; opacity: 0.75; }
+.robust .masked { color: #e0701a; font-weight: 700; }
+@media (max-width: 640px) { .robust tbody th small { display: none; } .robust td { min-width: 5.6rem; } }
 </style>"""
+# From so many columns on there is no room for what the attacks may spend.
+CROWDED = 6
 
 
 class Cell(Protocol):
@@ -69,9 +78,11 @@ def html(table: Table) -> str:
     heads = "".join(f'<th scope="col">{escape(one)}<small>{escape(two)}</small></th>' for one, two in table.heads)
     body = "".join(map(_row, table.rows))
     caption = escape(table.caption)
+    crowded = " crowded" if len(table.heads) >= CROWDED else ""
     return (
-        f'{STYLE}<div class="robust-box" tabindex="0" role="region" aria-label="{caption}"><table class="robust">'
-        f'<caption>{caption}</caption><thead><tr><th scope="col">Attack</th>{heads}</tr></thead>'
+        f'{STYLE}<p class="robust-said">{caption}</p>'
+        f'<div class="robust-box" tabindex="0" role="region" aria-label="{caption}">'
+        f'<table class="robust{crowded}"><thead><tr><th scope="col">Attack</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from app import picture, state, text
-from app.compute import Unusable, robust, robust_files, robust_job, robust_plan, robust_snippet
+from app.compute import Unusable, robust, robust_files, robust_job, robust_plan, robust_snippet, robust_words
 from app.compute.robust_job import Job
 from app.compute.robust_plan import Question
 from app.plots import robustness_table
@@ -19,14 +19,14 @@ BELOW = {
     "python": "The same in Python",
 }
 FITTED, STARTED, RESTING, WORKING = "_robust_fitted", "_robust_started", "_robust_resting", "_robust_working"
+CHOICES = (("rnorm", "Norm", robust_plan.NORMS), ("ensemble", "Attacks", robust_plan.ENSEMBLES))
 # Seconds between two looks at a job.
 PERIOD = 1.0
 
 
 def controls(setup: Setup) -> tuple[Control, ...]:
     """The view's own controls; which ε there are depends on data and norm."""
-    norm = st.session_state.get("rnorm") or st.query_params.get("rnorm")
-    norm = norm if norm in robust_plan.NORMS else "linf"
+    norm = "l2" if (st.session_state.get("rnorm") or st.query_params.get("rnorm")) == "l2" else "linf"
     eps, read = robust_plan.usual_eps(setup.data, norm), robust_plan.eps_reader(setup.data, norm)
     images = whole("the number of images", 1, robust_plan.MAX_IMAGES)
     return (
@@ -59,20 +59,39 @@ def fit(rows: tuple[Control, ...], setup: Setup) -> None:
 def choose(rows: tuple[Control, ...], setup: Setup) -> None:
     """The controls on the page."""
     help = {c.key: c.help for c in rows}
-    gammas, radius, how, more = st.columns([3, 2, 4, 2], vertical_alignment="bottom")
-    keep = {"persist_state": "session"}
-    with gammas:
-        st.text_input("Also k-WTA with γ", key="others", help=help["others"], placeholder="ReLU and γ alone", **keep)
-    with radius:
-        most = robust_plan.most_eps(setup.data, state.value(state.control("rnorm", rows)))
-        st.number_input("ε", 0.001, most, step=0.01, format="%.3f", key="reps", help=help["reps"], **keep)
-    with how:
+    most = robust_plan.most_eps(setup.data, state.value(state.control("rnorm", rows)))
+    with st.container(key="robust_controls", horizontal=True, vertical_alignment="bottom"):
+        example = "ReLU and γ alone"
+        st.text_input(
+            "Also k-WTA with γ",
+            key="others",
+            help=help["others"],
+            placeholder=example,
+            width=190,
+            persist_state="session",
+        )
+        st.number_input(
+            "ε",
+            0.001,
+            most,
+            step=0.01,
+            format="%.3f",
+            key="reps",
+            help=help["reps"],
+            width=150,
+            persist_state="session",
+        )
         names = robust_plan.TRAININGS
-        st.segmented_control("Training", [*names], key="hardened", format_func=names.get, required=True, **keep)
-    with more, st.popover("More", width="stretch", key="robust_more"):
-        st.number_input("Test images", 1, robust_plan.MAX_IMAGES, step=50, key="rimages", help=help["rimages"], **keep)
-        for key, label, names in (("rnorm", "Norm", robust_plan.NORMS), ("ensemble", "Attacks", robust_plan.ENSEMBLES)):
-            st.selectbox(label, [*names], key=key, format_func=names.get, **keep)
+        st.segmented_control(
+            "Training", [*names], key="hardened", format_func=names.__getitem__, required=True, persist_state="session"
+        )
+        with st.popover("More", key="robust_more"):
+            most = robust_plan.MAX_IMAGES
+            st.number_input(
+                "Test images", 1, most, step=50, key="rimages", help=help["rimages"], persist_state="session"
+            )
+            for key, label, names in CHOICES:
+                st.selectbox(label, [*names], key=key, format_func=names.__getitem__, persist_state="session")
 
 
 def start(asked: Question) -> None:
@@ -83,50 +102,66 @@ def rest(asked: Question) -> None:
     st.session_state[RESTING] = asked
 
 
+def cancel(asked: Question) -> None:
+    rest(asked)
+    robust_job.watcher().cancel(robust.job(asked))
+
+
 def measure_curve(wanted: int, asked: Question) -> None:
     st.session_state["rcurve"] = wanted
     start(robust_plan.with_curve(asked, bool(wanted)))
 
 
-def draw(asked: Question) -> None:
-    """The table as far as it is; a job under way is watched, so that it goes on."""
-    found = robust.job(asked)
-    is_resting = st.session_state.get(RESTING) == asked
-    is_started = st.session_state.get(STARTED) == asked or robust.is_cheap(asked)
-    is_going = is_started and not is_resting and not found.is_done
+def draw(setup: Setup, rows: tuple[Control, ...]) -> None:
+    """The judgement that the controls describe, as far as it is."""
+    state.follow(rows)
+    try:
+        asked = robust_plan.question(setup, {c.key: state.value(c) for c in rows})
+        is_going = show(robust.job(asked))
+    except Unusable as error:
+        picture.refused(error)
+        robust_job.watcher().rest()
+        is_going = False
+    if st.session_state.get(WORKING, True) != is_going:
+        st.session_state[WORKING] = is_going
+        st.rerun()  # the page looks again and again only while something is going on
+
+
+def show(found: Job) -> bool:
+    """The table and what is below it; whether the job goes on. One under way is watched, so that it does."""
+    is_started = st.session_state.get(STARTED) == found.asked or robust.is_cheap(found.asked)
+    is_going = is_started and st.session_state.get(RESTING) != found.asked and not found.is_done
     watcher = robust_job.watcher()
     if is_going:
         watcher.watch(found)
     else:
         watcher.rest()
     with st.container(key="robust_job", horizontal=True, vertical_alignment="center"):
-        steer(found, is_going, is_started)
-    if words := robust.in_words(found):
-        st.markdown("  \n".join(words))
-    for failure in robust.failures(found):
+        steer(found, is_going)
+    with st.container(key="robust_table"):
+        st.html(robustness_table.html(robust.table(found)))
+    for failure in robust_words.failures(found):
         st.warning(text.plainly(failure), icon=":material/info:")
-    st.html(robustness_table.html(robust.table(found)))
+    if words := robust_words.in_words(found):
+        st.markdown("  \n".join(words))
     with st.container(key="words_robustness"):
         details(found)
-    if st.session_state.get(WORKING, True) != is_going:
-        st.session_state[WORKING] = is_going
-        st.rerun()  # the page looks again and again only while something is going on
+    return is_going
 
 
-def steer(found: Job, is_going: bool, is_started: bool) -> None:
+def steer(found: Job, is_going: bool) -> None:
     """How far the job is, and its buttons."""
-    asked, is_begun = found.asked, found.share > 0
+    asked, share = (found.asked,), found.share
     if found.is_done:
         st.caption(f"Done, in {found.seconds:.0f} seconds of computing." if found.seconds else "Done.")
     elif is_going:
-        st.progress(found.share, f"{found.share:.0%}: {robust.progress(found)}")
-        st.button("Pause", icon=":material/pause:", key="robust_pause", on_click=rest, args=(asked,))
+        st.progress(share, f"{share:.0%}: {robust_words.progress(found)}")
+        st.button("Pause", icon=":material/pause:", key="robust_pause", on_click=rest, args=asked)
+        st.button("Cancel", icon=":material/close:", key="robust_cancel", on_click=cancel, args=asked)
     else:
-        label = "Go on" if is_begun and is_started else "Judge these networks"
-        st.button(
-            label, icon=":material/play_arrow:", key="robust_start", type="primary", on_click=start, args=(asked,)
-        )
-        st.caption((f"{found.share:.0%} is done. " if is_begun else "") + robust.plan(asked))
+        label = "Go on" if share else "Judge these networks"
+        st.button(label, icon=":material/play_arrow:", key="robust_start", type="primary", on_click=start, args=asked)
+        st.caption(robust_words.plan(found))
 
 
 def details(found: Job) -> None:
@@ -147,11 +182,10 @@ def details(found: Job) -> None:
 
 
 def show_verdicts(found: Job) -> None:
-    for name, verdict, signs in robust.verdicts(found):
-        st.markdown(f"**{text.plainly(name)}**: {text.plainly(verdict)}")
-        for speaks, sentence in signs:
-            mark = ":orange[⚠ speaks for masking:]" if speaks else "✓ does not:"
-            st.markdown(f"- {mark} {text.plainly(sentence)}")
+    for name, verdict, signs in robust_words.verdicts(found):
+        marks = (":orange[⚠ speaks for masking:]" if speaks else "✓ no sign:" for speaks, _ in signs)
+        lines = (f"- {mark} {text.plainly(said)}" for mark, (_, said) in zip(marks, signs, strict=True))
+        st.markdown("\n".join((f"**{text.plainly(name)}**: {text.plainly(verdict)}\n", *lines)))
 
 
 def show_curves(found: Job) -> None:
@@ -160,7 +194,7 @@ def show_curves(found: Job) -> None:
         st.button("Leave other ε out", key="robust_less", on_click=measure_curve, args=(0, asked))
     else:
         st.button("Measure at other ε too", key="robust_curve", on_click=measure_curve, args=(1, asked))
-        st.caption(robust.curve_plan(asked))
+        st.caption(robust_words.curve_plan(asked))
     curves = robust.curves(found)
     if not curves:
         st.info("No network has been judged yet.", icon=":material/hourglass:")
@@ -179,9 +213,10 @@ def show_numbers(found: Job) -> None:
         st.info("No network has been judged yet.", icon=":material/hourglass:")
         return
     st.dataframe(rows, hide_index=True, height=330, key="robust_numbers")
-    picture.download("CSV", lambda: robust_files.csv(found), "kwta-robustness.csv", "text/csv", "robust_csv")
-    kind = "application/json"
-    picture.download("JSON", lambda: robust_files.as_json(found), "kwta-robustness.json", kind, "robust_json")
+    with st.container(key="robust_files", horizontal=True):
+        picture.download("CSV", lambda: robust_files.csv(found), "kwta-robustness.csv", "text/csv", "robust_csv")
+        kind = "application/json"
+        picture.download("JSON", lambda: robust_files.as_json(found), "kwta-robustness.json", kind, "robust_json")
 
 
 setup = state.current()
@@ -189,10 +224,5 @@ rows = controls(setup)
 fit(rows, setup)
 state.follow(rows)
 choose(rows, setup)
-try:
-    asked = robust_plan.question(setup, {c.key: state.value(c) for c in rows})
-except Unusable as error:
-    picture.refused(error)
-else:
-    look_again = PERIOD if st.session_state.get(WORKING, True) else None
-    st.fragment(partial(draw, asked), run_every=look_again)()
+look_again = PERIOD if st.session_state.get(WORKING, True) else None
+st.fragment(partial(draw, setup, rows), run_every=look_again)()

@@ -1,0 +1,100 @@
+"""What the Robustness view says: what will be done, how far it is, and what was found, in the numbers of the page."""
+
+from app.compute import robust_cost
+from app.compute.robust_job import Job
+from app.compute.robust_plan import Question, at, label, shares
+from app.compute.robust_trial import Trial
+from kwta.attacks.gradient import Pgd
+from kwta.attacks.masking import Masking
+from kwta.attacks.outcomes import Outcome, Robustness
+
+# As a sentence names them.
+SPOKEN = {"noise": "random noise", "transfer": "the transfer from ReLU", "adaptive": "the adaptive attack"}
+
+
+def plan(found: Job) -> str:
+    """What will be run, what of it is done, and how long the rest takes here."""
+    asked, share = found.asked, found.share
+    seconds = robust_cost.in_words(robust_cost.whole(asked) * robust_cost.PACE.ratio * (1 - share))
+    done = f" {share:.0%} is done;" if share else ""
+    return (
+        f"{len(asked.first.attacks)} attacks on {asked.first.n} test images of {len(asked.columns)} networks, trained "
+        f"before;{done} up to {seconds} here."
+    )
+
+
+def curve_plan(asked: Question) -> str:
+    """What the curve needs beside the table, and how long that takes here."""
+    seconds = sum(map(robust_cost.attacking, asked.others)) * robust_cost.PACE.ratio
+    radii = ", ".join(f"{at(asked.first, share).threat.eps:g}" for share in shares(asked) if share != 1)
+    return f"The same attacks on the same images at ε = {radii}: up to {robust_cost.in_words(seconds)} here."
+
+
+def progress(found: Job) -> str:
+    """What is being done, in words."""
+    current = found.current
+    if current is None:
+        return "done"
+    if found.is_waiting:
+        return "waiting for another job on this server"
+    done = sum(one.is_done for one in found.trials)
+    doing = current.doing if current.asked.is_judged else f"ε = {current.asked.threat.eps:g}: {current.doing}"
+    return f"{done} of {len(found.trials)} parts done; {doing}"
+
+
+def failures(found: Job) -> list[str]:
+    """What could not be judged, and why."""
+    return [f"{one.asked.name}: {one.error}" for one in found.trials if one.error]
+
+
+def in_words(found: Job) -> list[str]:
+    """The network that gradients flatter most, and ReLU beside it: what the attacks leave, and the verdict."""
+    done = [one for one in found.trials[: len(found.asked.columns)] if one.found and one.masking]
+    if not done:
+        return []
+    chosen = max(done, key=_flattery)
+    return [_told(one) for one in ((chosen,) if chosen is done[0] else (chosen, done[0]))]
+
+
+def _flattery(one: Trial) -> tuple[bool, float]:
+    assert one.found is not None
+    assert one.masking is not None
+    return one.masking.verdict == "masked", one.found.named("pgd").robust_accuracy - one.found.worst_case
+
+
+def _told(one: Trial) -> str:
+    assert one.found is not None
+    assert one.masking is not None
+    found, best = one.found, strongest(one.found)
+    others = f"{SPOKEN.get(best.name, label(best.name))} {_measured(best.robust_accuracy, best.interval)}, "
+    return (
+        f"**{one.asked.name}**: PGD leaves {_measured(found.named('pgd').robust_accuracy, found.named('pgd').interval)}"
+        f" right, {others}the worst case {_measured(found.worst_case, found.worst_interval)}. "
+        f"Verdict: **{one.masking.verdict}**{because(one.masking)}"
+    )
+
+
+def strongest(found: Robustness) -> Outcome:
+    """The attack that leaves fewest right among those that do not follow the network's own gradients."""
+    return min((o for o in found.attacks if not isinstance(o.spec, Pgd)), key=lambda o: o.robust_accuracy)
+
+
+def because(masking: Masking) -> str:
+    """The reason of a verdict: the first sign that speaks, those that decide first."""
+    speaking = sorted((sign for sign in masking.evidence if sign.speaks), key=lambda sign: not sign.decisive)
+    if masking.verdict == "masked" and speaking:
+        return f", because: {speaking[0].sentence}"
+    return "." if masking.n else ": no image is right without attack."
+
+
+def _measured(share: float, interval: tuple[float, float]) -> str:
+    return f"{100 * share:.1f} % [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]"
+
+
+def verdicts(found: Job) -> list[tuple[str, str, list[tuple[bool, str]]]]:
+    """Of each network its name, verdict (or how far it is), and every sign: whether it speaks for masking, and how."""
+    told = []
+    for one in found.trials[: len(found.asked.columns)]:
+        state = one.masking.verdict if one.masking else one.error or one.doing
+        told.append((one.asked.name, state, [(sign.speaks, sign.sentence) for sign in one.evidence]))
+    return told
