@@ -31,7 +31,7 @@ from kwta.training import Training, train
 GAMMAS = (None, 0.2, 0.1, 0.05)  # None is ReLU
 N = 400
 EPS = 0.1  # at MNIST's usual 0.3 no network trained on plain images has anything left to compare
-SHOWN = ("fgsm", "noise", "pgd", "transfer", "square", "hopskipjump", "adaptive")
+SHOWN = ("fgsm", "noise", "pgd", "transfer", "square", "hopskipjump", "pgd-neighbours", "adaptive")
 
 
 @dataclass(frozen=True)

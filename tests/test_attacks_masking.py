@@ -25,7 +25,7 @@ N = 120
 
 def judged_with(gamma: float | None, n: int = N) -> tuple[Robustness, torch.Tensor, torch.Tensor]:
     x, labels = images(n)
-    attacks = [spec for spec in quick(THREAT, 64) if spec.name in ("fgsm", "noise", "pgd", "square", "adaptive")]
+    attacks = [spec for spec in quick(THREAT, 64) if spec.name in ("fgsm", "noise", "pgd", "pgd-neighbours", "square", "adaptive")]
     return evaluated(trained(gamma), x, labels, THREAT, attacks), x, labels
 
 

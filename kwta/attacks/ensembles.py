@@ -4,12 +4,13 @@ from math import sqrt
 
 from kwta.attacks.adaptive import QUICK as SHORT
 from kwta.attacks.adaptive import Adaptive
-from kwta.attacks.estimators import Schedule
+from kwta.attacks.estimators import Neighbours, Schedule
 from kwta.attacks.gradient import Pgd, fgsm
 from kwta.attacks.hop_skip_jump import HopSkipJump
 from kwta.attacks.noise import Noise
 from kwta.attacks.propose import Attack
 from kwta.attacks.square import Square
+from kwta.attacks.surrogates import SoftTopK
 from kwta.attacks.transfer import Transfer
 from kwta.threats import Threat
 
@@ -24,7 +25,7 @@ WIDTH, STRIDE = 8 / 255 / 0.031, 0.01 / 0.031
 
 
 def standard(threat: Threat, d: int) -> tuple[Spec, ...]:
-    """One step, noise, PGD with restarts on two losses, transfer, Square, HopSkipJump, and the adaptive attack.
+    """One step, noise, PGD (two losses, and surrogate gradients), transfer, Square, HopSkipJump, the adaptive attack.
 
     d: entries of an input, which sets the width of Gaussians in L2. 5,000 queries per input for Square, 50,000 for the
     adaptive attack, where an input resists them: minutes for some hundred images and a small network.
@@ -47,11 +48,21 @@ def _ensemble(
         Noise(),
         Pgd(**climb, restarts=restarts),
         Pgd(**climb, loss="margin"),
+        Pgd(**climb, gradient=surrogate(threat, d)),
         Transfer(Pgd(step=step, steps=STEPS)),
         Square(queries),
         decisions,
         adaptive(threat, d, schedule),
     )
+
+
+def surrogate(threat: Threat, d: int) -> Neighbours:
+    """The mean gradient of neighbours ε/2 away with a soft threshold in place of φ_k's: 20 passes see past its jumps.
+
+    It costs a fiftieth of the adaptive attack. On a network with ReLU it is the gradient of a slightly smoothed loss.
+    """
+    eps = threat.eps if threat.norm == "linf" else threat.eps / sqrt(d)
+    return Neighbours(eps / 2, 20, SoftTopK())
 
 
 def adaptive(threat: Threat, d: int, schedule: Schedule) -> Adaptive:

@@ -32,9 +32,9 @@ from kwta.threats import Norm, Threat
 
 DESCRIPTION = """\
 Robust accuracy of a saved network: the share of the first test images that stay right whatever an attack does within
-distance ε and the data box. One step, noise, PGD, transfer from a ReLU twin, Square, HopSkipJump and the adaptive
-attack propose, an independent judge decides, and the worst case per image counts, with Wilson 95 % intervals. The
-verdict says whether gradients mislead the attacks that follow them, with the evidence."""
+distance ε and the data box. One step, noise, PGD, PGD on surrogate gradients, transfer from a ReLU twin, Square,
+HopSkipJump and the adaptive attack propose, an independent judge decides, and the worst case per image counts, with
+Wilson 95 % intervals. The verdict says whether gradients mislead the attacks that follow them, with the evidence."""
 EXAMPLES = (
     "attack runs/digits --eps 0.1",
     "attack runs/digits --eps 1 --norm l2 --images 100 --json",
@@ -55,7 +55,7 @@ def arguments(parser: ArgumentParser) -> None:
     group = parser.add_argument_group("attacks")
     add = group.add_argument
     add("--images", type=whole, default=IMAGES, metavar="N", help="the first N test images (default: %(default)s)")
-    add("--attacks", type=chosen, metavar="A,A", help=f"some of {', '.join(_known())} (default: the first eight)")
+    add("--attacks", type=chosen, metavar="A,A", help=f"some of {', '.join(_known())} (default: the first nine)")
     add("--thorough", action="store_true", help="many times the queries and restarts: minutes to hours")
     add("--twin", metavar="CHECKPOINT", help="the network to transfer from (default: a ReLU twin is trained)")
     add("--no-twin", action="store_true", help="leave the transfer attack out")
