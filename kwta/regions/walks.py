@@ -13,12 +13,12 @@ from jaxtyping import Float, Int64
 from numpy import ndarray
 
 from kwta.regions import polygon_kernel as at
-from kwta.regions.stages import Stages
+from kwta.regions.stages import Layer, Stages
 from kwta.regions.workspace import MOST_SIDES, SIDES, Output, Workspace
 from kwta.slices import convex
 
 ALL = (0, 1 << 62)  # of the first layer's cells
-WORTH = 3e7  # entries of matrices times cells of the first layer: some 10 ms, below which a thread is not worth a start
+WORTH = 6e7  # entries of matrices times cells of the first layer: some 10 ms, below which a thread is not worth a start
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +54,20 @@ def _parts(steps: Stages, domain: Float[ndarray, "v 2"], limit: int, threads: in
     """Ranges of the first layer's cells, which are counted first; one range where more are not worth it."""
     if threads == 1 or len(steps.hidden) < 2:
         return [ALL]
-    rows = len(steps.hidden[0].bias)
+    rows, entries = len(steps.hidden[0].bias), sum(layer.weight.size for layer in steps.hidden[1:])
+    if entries * _most(steps.hidden[0]) < WORTH:
+        return [ALL]
     first = Stages(steps.hidden[:1], np.zeros((1, rows)), np.zeros(1))
     n = len(_walked(first, domain, limit, ALL))
-    work = n * sum(layer.weight.size for layer in steps.hidden[1:])
-    if work < WORTH or n < threads:
+    if entries * n < WORTH or n < threads:
         return [ALL]
     ends = np.linspace(0, n, threads + 1).round().astype(int).tolist()
     return list(pairwise([*ends[:-1], ALL[1]]))
+
+
+def _most(layer: Layer) -> int:
+    """About how many cells one layer on a plane can have: k (N − k) for k-WTA, 1 + N + C(N, 2) for ReLU."""
+    return layer.k * (layer.n - layer.k) if layer.k else 1 + layer.n + layer.n * (layer.n - 1) // 2
 
 
 def _walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int, part: tuple[int, int]) -> Walked:
@@ -95,7 +101,7 @@ def _joined(found: list[Walked], limit: int) -> Walked:
     ends = [int(f.offsets[cells]) for f, cells in zip(used, n, strict=True)]
     n_first, lines = found[0].lines
     for f, end in zip(used[1:], ends[1:], strict=True):
-        deeper: Bool[ndarray, edges] = f.tags[:end, 1] >= 2 * n_first
+        deeper = f.tags[:end, 1] >= 2 * n_first
         f.tags[:end, 1][deeper] += 2 * (lines - n_first)
         lines += f.lines[1] - n_first
     starts = np.cumsum([0, *ends]).tolist()
