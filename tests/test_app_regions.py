@@ -4,16 +4,30 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from streamlit.testing.v1 import AppTest
 
-from app.compute import Unusable, data, planes, region_answer, region_block, region_counts, region_table, regions
+from app.compute import (
+    Unusable,
+    aims,
+    attack_specs,
+    data,
+    planes,
+    region_answer,
+    region_block,
+    region_counts,
+    region_table,
+    regions,
+    trained,
+)
 from app.compute.planes import Choice, Window
 from app.compute.region_ladder import Counted
 from app.plots import regions as plots
@@ -276,6 +290,70 @@ def test_a_plane_that_cannot_be_had_is_a_message():
         planes.home(Choice("digits", "images", (0, 1, 10**6)))
 
 
+# Planes that a network points out.
+
+DIGITS = Setup(data="digits", net="16,16", gamma=0.25, seed=3)
+
+
+def pointed_out(shape: str, three: str = "5,17,30", **place) -> tuple[Choice, torch.nn.Module]:
+    asked, ladder, snapshots = ladder_of(DIGITS, plane=shape, three=three, **place)
+    assert ladder.home is asked.choice.aim.home
+    return asked.choice, snapshots[0].net
+
+
+def test_a_plane_along_the_gradient_starts_along_the_gradient_of_the_network_shown():
+    choice, net = pointed_out("gradient", pseed=4)
+    known, home = data.data("digits"), planes.home(choice)
+    x = torch.tensor(known.x_test[5:6], requires_grad=True)
+    torch.nn.functional.cross_entropy(net(x), torch.tensor([int(known.labels_test[5])])).backward()
+    gradient = x.grad.numpy().ravel()
+    assert home.directions[0] @ gradient / np.linalg.norm(gradient) == pytest.approx(1, abs=1e-6)
+    assert home.directions @ home.directions.T == pytest.approx(np.eye(2), abs=1e-12)
+    assert home.points(np.zeros((1, 2)))[0] == pytest.approx(known.x_test[5].ravel())
+    assert [mark.text for mark in planes.marks(choice)] == [f"{known.labels_test[5]} · №5"]
+    other, _ = pointed_out("gradient", pseed=5)
+    assert planes.home(other).directions[0] == pytest.approx(home.directions[0], abs=1e-12)
+    assert abs(planes.home(other).directions[1] @ home.directions[1]) < 0.9
+
+
+def test_a_plane_through_an_attack_holds_the_input_the_attacks_end_and_another_input():
+    choice, net = pointed_out("attack")
+    known, home = data.data("digits"), planes.home(choice)
+    x, end, other = (mark.x for mark in planes.marks(choice))
+    assert x == pytest.approx(known.x_test[5].ravel())
+    assert other == pytest.approx(known.x_test[17].ravel())
+    assert home.distance(np.stack([x, end, other])).max() < 1e-9
+    eps = attack_specs.FIRST_EPS * attack_specs.side(known)
+    assert 0.3 * eps < np.abs(end - x).max() <= eps + 1e-6
+    assert known.box[0] <= end.min() <= end.max() <= known.box[1]
+    label = torch.tensor([int(known.labels_test[5])])
+    both = torch.from_numpy(np.stack([x, end]).astype(np.float32)).reshape(2, *known.shape)
+    before, after = torch.nn.functional.cross_entropy(net(both), label.repeat(2), reduction="none").tolist()
+    assert after > before
+    assert planes.marks(choice)[1].label == int(net(both)[1].argmax())
+
+
+@pytest.mark.parametrize("shape", planes.AIMED)
+def test_the_plane_follows_the_network_and_its_name_says_so(shape: str):
+    choice, _ = pointed_out(shape)
+    asked, _, _ = ladder_of(replace(DIGITS, seed=4), plane=shape, three="5,17,30")
+    assert region_answer.setting_name(choice) != region_answer.setting_name(asked.choice)
+    assert np.abs(planes.home(choice).directions - planes.home(asked.choice).directions).max() > 0.01
+    again, _ = pointed_out(shape, window="0.5,0.5,0.25")
+    assert planes.home(again) is planes.home(choice)
+    assert planes.shown(again).bounds[0].tolist() != planes.shown(choice).bounds[0].tolist()
+
+
+def test_an_attack_that_cannot_move_is_a_message(monkeypatch):
+    monkeypatch.setattr(aims, "FIRST_STEP", 1e-12)
+    choice = Choice("digits", "attack", (7, 8, 9))
+    snapshot = trained.snapshot(trained.which(DIGITS, "untrained"))
+    with pytest.raises(Unusable, match="Choose another"):
+        aims.aimed(choice, snapshot)
+    with pytest.raises(Unusable, match="no network"):
+        planes.home(choice)
+
+
 # Table, files, Python.
 
 
@@ -297,13 +375,28 @@ def test_the_files_hold_every_region(cells):
     assert [len(w) for w in read["regions"][0]["winners"]] == [3, 3]
 
 
-@pytest.mark.parametrize(("rung", "place"), [(4, {}), (0, {"window": "0.5,0.5,0.25"})])
-def test_the_python_lines_print_the_same_numbers(rung: int, place: dict):
-    asked, ladder, _ = ladder_of(SMALL, **place)
-    lines = region_table.snippet(asked, ladder, rung)
+@pytest.mark.parametrize(
+    ("setup", "rung", "place"),
+    [
+        (SMALL, 4, {}),
+        (SMALL, 0, {"window": "0.5,0.5,0.25"}),
+        (DIGITS, 4, {"plane": "gradient"}),
+        (DIGITS, 4, {"plane": "attack", "clip": "box"}),
+    ],
+)
+def test_the_python_lines_print_the_same_numbers(setup: Setup, rung: int, place: dict, capsys):
+    asked, ladder, _ = ladder_of(setup, **place)
+    exec(region_table.snippet(asked, ladder, rung), {})
+    assert capsys.readouterr().out.startswith(f"{picture(ladder.block(rung))['cells']} regions,")
+
+
+@pytest.mark.slow
+def test_the_python_lines_run_as_they_stand():
+    asked, ladder, _ = ladder_of(SMALL)
+    lines = region_table.snippet(asked, ladder, 4)
     result = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"{picture(ladder.block(rung))['cells']} regions,")
+    assert result.stdout.startswith(f"{picture(ladder.block(4))['cells']} regions,")
 
 
 # The page.
@@ -316,6 +409,8 @@ def test_the_python_lines_print_the_same_numbers(rung: int, place: dict):
         {"data": "digits", "colour": "class", "beside": "gamma", "other": 7},
         {"data": "digits", "plane": "random", "pseed": 5, "beside": "alone"},
         {"data": "digits", "clip": "box", "three": "4,9,20"},
+        {"data": "digits", "plane": "gradient", "three": "4,9,20", "pseed": 2, "regions_below": "python"},
+        {"data": "digits", "plane": "attack", "start": "trained"},
         {"data": "moons", "window": "0.2,0.1,0.05", "regions_below": "table", "rung": 9},
         {"data": "digits", "net": "conv 2 / 8", "regions_below": "python"},
         {"data": "moons", "net": "8,12,5"},
@@ -446,6 +541,17 @@ def test_counts_over_width_and_depth_are_those_of_the_library(counted):
         assert row.complete
 
 
+def test_counts_on_a_plane_that_a_network_points_out_name_the_plane():
+    asked, _, _ = ladder_of(DIGITS, plane="gradient")
+    job = region_counts.Job(region_counts.asked(Fraction(1, 5), 3, "he", asked.choice))
+    told = json.loads(region_counts.as_json(job))
+    assert told["asked"]["choice"]["shape"] == "gradient"
+    assert (
+        slices.Slice.from_json(json.dumps(told["plane"])).directions.tolist()
+        == asked.choice.aim.home.directions.tolist()
+    )
+
+
 def test_files_and_words_tell_what_was_counted(counted):
     lines = region_counts.csv(counted.rows).splitlines()
     assert len(lines) == 1 + len(counted.rows)
@@ -470,16 +576,15 @@ def test_the_figure_has_exact_and_sampled_counts_of_both_networks(counted, over)
     assert {trace["line"].get("dash") for trace in traces} == {None, "dot"}
 
 
-def test_the_python_lines_print_the_same_counts(counted, monkeypatch):
+def test_the_python_lines_print_the_same_counts(counted, monkeypatch, capsys):
     monkeypatch.setattr(region_counts, "WIDTHS", (4, 8))
     monkeypatch.setattr(region_counts, "DEPTHS", (1, 2))
-    lines = region_counts.snippet(counted.asked)
-    result = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
-    assert result.returncode == 0, result.stderr
-    assert "1 8 k-WTA" in result.stdout
+    exec(region_counts.snippet(counted.asked), {})
+    printed = capsys.readouterr().out
+    assert "1 8 k-WTA" in printed
     for row in counted.rows:
         phi = "ReLU" if row.k is None else "k-WTA"
-        assert f"{row.depth} {row.width} {phi} {row.regions} regions; a grid meets {row.sampled}\n" in result.stdout
+        assert f"{row.depth} {row.width} {phi} {row.regions} regions; a grid meets {row.sampled}\n" in printed
 
 
 def test_the_view_shows_the_counts_as_they_are_made():

@@ -6,6 +6,7 @@
 
 const PER_SECOND = 9; // rungs, while γ plays
 const GENTLE = 1500; // ms before γ starts to play by itself
+const INPUTS = { images: 3, random: 1, gradient: 1, attack: 2 }; // that a plane of each kind takes
 const CLICK = 4; // px that a click may move
 const NEAR = 14; // px from a border at which it is meant
 const ZOOM = 1.35;
@@ -298,7 +299,7 @@ export default mounted((root, send) => {
     for (const select of root.querySelectorAll("select[data-key]")) if (root.activeElement !== select) select.value = String(state[select.dataset.key]);
     for (const tick of root.querySelectorAll("input[data-key]")) tick.checked = tick.dataset.key === "clip" ? state.clip === "box" : Boolean(Number(state[tick.dataset.key]));
     const three = part("three");
-    if (root.activeElement !== three) three.value = state.plane === "random" ? state.three.split(",")[0] : state.three;
+    if (root.activeElement !== three) three.value = state.three.split(",").slice(0, INPUTS[state.plane]).join();
     part("rung").max = String(rungs());
     const playButton = part("play");
     playButton.querySelector("path").setAttribute("d", playing ? "M3 2h4v12H3zM9 2h4v12H9z" : "M3 2l11 6-11 6z");
@@ -428,7 +429,7 @@ export default mounted((root, send) => {
   // The inputs that the plane passes through: a dot, and the picture beside it.
   function paintInputs(s, side) {
     const size = side < 300 ? 30 : 42;
-    setting.inputs.forEach(({ label, index, u }) => {
+    setting.inputs.forEach(({ text, u }) => {
       const [x, y] = toPixels(...u, side);
       if (x < 0 || y < 0 || x > side || y > side) return;
       const left = x > side - size - 14 ? x - size - 8 : x + 8;
@@ -440,7 +441,7 @@ export default mounted((root, send) => {
         }
         s.rect(left, top, size, size, { stroke: colours.text, width: 1 });
         s.rect(left - 1, top + size, size + 2, 15, { fill: "#000000" });
-        s.text(left + size / 2, top + size + 8, `${setting.classes[label]} · №${index}`, { size: 11, fill: "#ffffff", align: "middle" });
+        s.text(left + size / 2, top + size + 8, text, { size: 11, fill: "#ffffff", align: "middle" });
       }
       s.circle(x, y, 5, { fill: "#000000", stroke: "#ffffff", width: 2 });
     });
@@ -883,15 +884,15 @@ export default mounted((root, send) => {
   part("three").onchange = (event) => {
     const found = event.target.value.split(/[\s,;]+/).filter(Boolean).map(Number);
     const most = setting.tests.length;
-    if (state.plane === "random" && found.length === 1) found.push(...[0, 1, 2].filter((i) => i !== found[0]).slice(0, 2));
+    if (found.length === INPUTS[state.plane]) found.push(...[0, 1, 2, 3, 4].filter((i) => !found.includes(i)).slice(0, 3 - found.length));
     const right = found.length === 3 && new Set(found).size === 3 && found.every((i) => Number.isInteger(i) && i >= 0 && i < most);
     event.target.classList.toggle("wrong", !right);
-    event.target.title = right ? "" : `three different numbers from 0 to ${most - 1}`;
+    event.target.title = right ? "" : `${["one number", "two different numbers", "three different numbers"][INPUTS[state.plane] - 1]} from 0 to ${most - 1}`;
     if (right) choose("three", found.join());
   };
   part("new").onclick = () => {
     if (!d) return undefined;
-    if (state.plane === "random") return choose("pseed", 1 + Math.floor(Math.random() * 9998));
+    if (INPUTS[state.plane] === 1) return choose("pseed", 1 + Math.floor(Math.random() * 9998));
     const chosen = [];
     for (let tries = 0; chosen.length < 3; tries++) { // of three classes, if there are so many
       const i = Math.floor(Math.random() * setting.tests.length);

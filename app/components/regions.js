@@ -12,6 +12,7 @@ const PER_SECOND = 9; // rungs, while γ plays
 const USED = 250; // ms after a click or key elsewhere in which the page begins to work: no question then
 const FAST = 8000; // polygons up to which the picture is drawn anew while it is moved; more are moved as an image
 const GENTLE = 1500; // ms before γ starts to play by itself
+const INPUTS = { images: 3, random: 1, gradient: 1, attack: 2 }; // that a plane of each kind takes
 const CLICK = 4; // px that a click may move
 const ZOOM = 1.35;
 const NARROWEST = 1e-9;
@@ -595,7 +596,7 @@ export default mounted((root, send) => {
     part("points").checked = Boolean(Number(state.points));
     part("clip").checked = state.clip === "box";
     const three = part("three");
-    if (root.activeElement !== three) three.value = state.plane === "random" ? state.three.split(",")[0] : state.three;
+    if (root.activeElement !== three) three.value = state.three.split(",").slice(0, INPUTS[state.plane]).join();
     for (const [name, value] of [["rung", state.rung], ["other", state.other]]) {
       const slider = part(name);
       slider.max = String(rungs());
@@ -762,7 +763,7 @@ export default mounted((root, send) => {
   // The inputs that the plane passes through: a dot, and the picture beside it.
   function paintInputs(s, slot, side) {
     const size = side < 300 ? 30 : 42;
-    setting.inputs.forEach(({ label, index, u }) => {
+    setting.inputs.forEach(({ text, u }) => {
       const [x, y] = toPixels(...u, side);
       if (x < 0 || y < 0 || x > side || y > side) return;
       const left = x > side - size - 14 ? x - size - 8 : x + 8;
@@ -771,7 +772,7 @@ export default mounted((root, send) => {
         paintThumb(slot, left, top, size, ...u);
         s.rect(left, top, size, size, { stroke: "#ffffff", width: 1.5 });
         s.rect(left - 1, top + size, size + 2, 15, { fill: "#000000" });
-        s.text(left + size / 2, top + size + 8, `${setting.classes[label]} · №${index}`, { size: 11, fill: "#ffffff", align: "middle" });
+        s.text(left + size / 2, top + size + 8, text, { size: 11, fill: "#ffffff", align: "middle" });
       }
       s.circle(x, y, 5, { fill: "#000000", stroke: "#ffffff", width: 2 });
     });
@@ -973,7 +974,7 @@ export default mounted((root, send) => {
     const p = shown[slot];
     box.dataset.region = i;
     if (i < 0) {
-      set(part("about"), d.error ? `${d.error}` : `${domainText()}${setting.planar ? "" : `, ${state.plane === "images" ? "through the three inputs" : "random directions"}`}. Point at a region; click pins it, the wheel zooms.`);
+      set(part("about"), d.error ? `${d.error}` : `${domainText()}${setting.planar ? "" : `, ${setting.words || (state.plane === "images" ? "through the three inputs" : "random directions")}`}. Point at a region; click pins it, the wheel zooms.`);
       set(part("map"), "");
       strips.redraw();
       thumb.redraw();
@@ -1172,14 +1173,14 @@ export default mounted((root, send) => {
   part("three").onchange = (event) => {
     const found = event.target.value.split(/[\s,;]+/).filter(Boolean).map(Number);
     const most = setting.tests.length;
-    if (state.plane === "random" && found.length === 1) found.push(...[0, 1, 2].filter((i) => i !== found[0]).slice(0, 2));
+    if (found.length === INPUTS[state.plane]) found.push(...[0, 1, 2, 3, 4].filter((i) => !found.includes(i)).slice(0, 3 - found.length));
     const right = found.length === 3 && new Set(found).size === 3 && found.every((i) => Number.isInteger(i) && i >= 0 && i < most);
     event.target.classList.toggle("wrong", !right);
-    event.target.title = right ? "" : `three different numbers from 0 to ${most - 1}`;
+    event.target.title = right ? "" : `${["one number", "two different numbers", "three different numbers"][INPUTS[state.plane] - 1]} from 0 to ${most - 1}`;
     if (right) choose("three", found.join());
   };
   part("new").onclick = () => {
-    if (state.plane === "random") return choose("pseed", 1 + Math.floor(Math.random() * 9998));
+    if (INPUTS[state.plane] === 1) return choose("pseed", 1 + Math.floor(Math.random() * 9998));
     const chosen = [];
     for (let tries = 0; chosen.length < 3; tries++) { // of three classes, if there are so many
       const i = Math.floor(Math.random() * setting.tests.length);

@@ -6,7 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.compute import Unusable, jump_training, planes, regions, trained
+from app.compute import Unusable, aims, jump_training, planes, regions, trained
 from app.compute.jump_block import Measure
 from app.compute.jump_ladder import Ladder
 from app.compute.planes import Choice, Window
@@ -72,10 +72,12 @@ def start(asked: Question, ladder: Ladder, gamma: float) -> int:
 def question(setup, mode: str, weights: str, choice: Choice, measure: Measure) -> tuple[Question, Snapshot | None]:
     """What is asked, and the one network as it is now (None where each γ has its own)."""
     if mode == "each":
+        if choice.shape in planes.AIMED:  # the network of the shared γ points it out
+            choice = aims.aimed(choice, trained.snapshot(trained.which(setup)))
         return Question(_at_each(setup), 0, choice, measure), None
     kind = "trained" if weights == "trained" else "untrained"
     found = trained.snapshot(initialised(trained.which(setup, kind), weights))
-    return Question((found.which,), found.frames, choice, measure), found
+    return Question((found.which,), found.frames, aims.aimed(choice, found), measure), found
 
 
 def _at_each(setup) -> tuple[Which, ...]:

@@ -1,18 +1,21 @@
 """Which plane of the input space is looked at, and which part of it, in the few words that fit into a link."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite, sqrt
 from typing import Literal
 
 import numpy as np
 
 from app.compute import Unusable, data, inputs
+from app.compute.trained import Which
 from kwta import slices
 from kwta.datasets import Data
 from kwta.slices import Slice, convex
 
-KINDS = {"box": "Data box", "images": "Through three inputs", "random": "Random plane"}
+# Planes that a network points out: app.compute.aims finds them.
+AIMED = {"gradient": "Along the loss gradient", "attack": "Through the end of an attack"}
+KINDS = {"box": "Data box", "images": "Through three inputs", "random": "Random plane", **AIMED}
 CLIPS = {"free": "square", "box": "data box"}
 # Half the side of a random plane's square, as a share of the data box's diagonal: beyond it inputs look like none.
 REACH = 0.25
@@ -34,8 +37,35 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """An input that a plane passes through: x flat, its class or the one that a network gives it, and what to call it.
+
+    index: the test input's number.
+    """
+
+    x: np.ndarray
+    label: int
+    index: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Aim:
+    """The plane that a network, as far as it is trained, points out; the first two fields name it."""
+
+    which: Which
+    frames: int
+    home: Slice = field(compare=False, repr=False)
+    marks: tuple[Mark, ...] = field(compare=False, repr=False)
+    kind: Literal["aim"] = "aim"
+
+
+@dataclass(frozen=True)
 class Choice:
-    """A plane: `three` test inputs it passes through (or the one it is drawn around), or the seed of its directions."""
+    """A plane: `three` test inputs it passes through (or the one it is drawn around), or the seed of its directions.
+
+    aim: what a network pointed out, on a plane of such a shape (app.compute.aims.aimed).
+    """
 
     data: str
     shape: str
@@ -43,6 +73,7 @@ class Choice:
     seed: int = 0
     clip: str = "free"
     window: Window = Window()
+    aim: Aim | None = None
     kind: Literal["plane"] = "plane"
 
 
@@ -80,7 +111,7 @@ def _window(text: str) -> Window:
 
 def shapes(known: Data) -> tuple[str, ...]:
     """Which kinds of planes these data have, the usual one first."""
-    return ("box",) if inputs.is_planar(known) else ("images", "random")
+    return ("box",) if inputs.is_planar(known) else ("images", "random", *AIMED)
 
 
 def read_three(known: Data) -> Callable[[str], str]:
@@ -122,7 +153,27 @@ def _home(known: Data, choice: Choice) -> Slice:
     chosen = known.x_test[list(choice.three)].astype(np.float64)
     if choice.shape == "images":
         return slices.through(*chosen)
+    if choice.shape in AIMED:
+        if choice.aim is None:
+            raise ValueError("no network points it out")
+        return choice.aim.home
     return slices.random_plane(chosen[0], choice.seed, reach(choice))
+
+
+def marks(choice: Choice) -> tuple[Mark, ...]:
+    """The inputs that the plane passes through."""
+    if choice.aim is not None:
+        return choice.aim.marks
+    return tests(data.data(choice.data), choice.three if choice.shape == "images" else choice.three[:1])
+
+
+def tests(known: Data, indices: tuple[int, ...]) -> tuple[Mark, ...]:
+    """The test inputs with these numbers."""
+    labels = [int(known.labels_test[i]) for i in indices]
+    return tuple(
+        Mark(known.x_test[i].astype(np.float64).ravel(), label, i, f"{known.classes[label]} · №{i}")
+        for i, label in zip(indices, labels, strict=True)
+    )
 
 
 def reach(choice: Choice) -> float:

@@ -1,13 +1,13 @@
 """What the Regions component hears: the state of the ladder, and the pictures that it has not got yet."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import torch
 
-from app.compute import data, inputs, planes, region_block
+from app.compute import aims, data, inputs, planes, region_block
 from app.compute.frames import as_images
 from app.compute.planes import Choice
 from app.compute.regions import Ladder, Question
@@ -25,7 +25,7 @@ POINTS = 400
 
 def name(asked: Question) -> str:
     """A name for the question, the same in every session."""
-    return sha256(repr(asdict(asked)).encode()).hexdigest()[:16]
+    return sha256(repr(asked).encode()).hexdigest()[:16]
 
 
 def packed(
@@ -96,11 +96,11 @@ def _share(snapshot: Snapshot) -> float:
 
 def setting_name(choice: Choice) -> str:
     """A name for what `setting` tells, the same in every session."""
-    return sha256(repr((choice.data, choice.shape, choice.three, choice.seed)).encode()).hexdigest()[:16]
+    return sha256(repr((choice.data, choice.shape, choice.three, choice.seed, choice.aim)).encode()).hexdigest()[:16]
 
 
 def setting(choice: Choice, home: Slice, arrays: list[np.ndarray]) -> dict[str, Any]:
-    """What stays while γ, seed and window move: the training points, or the plane itself and its three inputs.
+    """What stays while γ, seed and window move: the training points, or the plane itself and its inputs.
 
     Its arrays are added to `arrays`.
     """
@@ -111,6 +111,7 @@ def setting(choice: Choice, home: Slice, arrays: list[np.ndarray]) -> dict[str, 
         "name": setting_name(choice),
         "planar": planar,
         "plane": choice.shape,
+        "words": aims.words(choice),
         "classes": list(known.classes),
         "box": list(known.box),
         "tests": len(known.labels_test),
@@ -130,15 +131,14 @@ def _inputs(
     known: Data, choice: Choice, home: Slice, arrays: list[np.ndarray], centre: np.ndarray, half: float
 ) -> dict[str, Any]:
     """Where the plane's inputs lie, and how the component makes the picture of any point: origin and directions."""
-    chosen = list(choice.three if choice.shape == "images" else choice.three[:1])
-    x = known.x_test[chosen].reshape(len(chosen), -1).astype(np.float64)
-    places = (home.coordinates(x) - centre) / half
+    marks = planes.marks(choice)
+    places = (home.coordinates(np.stack([mark.x for mark in marks])) - centre) / half
     columns = np.concatenate([home.points(centre)[None], half * home.directions])
     arrays.append(_pictures(known, columns).astype("<f4"))
     return {
         "inputs": [
-            {"index": i, "label": int(known.labels_test[i]), "u": u.tolist()}
-            for i, u in zip(chosen, places, strict=True)
+            {"index": mark.index, "label": mark.label, "text": mark.text, "u": u.tolist()}
+            for mark, u in zip(marks, places, strict=True)
         ],
         "picture": list(_pictures(known, columns[:1]).shape[1:]),
     }

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -144,7 +144,9 @@ def csv(rows: list[Row]) -> str:
 
 def as_json(of: Job) -> str:
     """The rows and what was asked."""
-    return json.dumps({"asked": asdict(of.asked), "rows": [asdict(one) for one in of.rows]})
+    asked = asdict(replace(of.asked, choice=replace(of.asked.choice, aim=None)))
+    where = json.loads(planes.shown(of.asked.choice).to_json())
+    return json.dumps({"asked": asked, "plane": where, "rows": [asdict(one) for one in of.rows]})
 
 
 def snippet(of: Sizes) -> str:

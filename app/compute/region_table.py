@@ -5,7 +5,7 @@ import json
 import numpy as np
 import streamlit as st
 
-from app.compute import data, planes
+from app.compute import aims, data, planes
 from app.compute.planes import Choice
 from app.compute.regions import Ladder, Question
 from kwta.regions.cells import Cells
@@ -128,6 +128,8 @@ def snippet(asked: Question, ladder: Ladder, rung: int) -> str:
 
 def place(choice: Choice, box: tuple[float, float], view: Slice) -> list[str]:
     """`where`, the part of the plane that is shown."""
+    if choice.aim is not None:
+        return [f"# {aims.words(choice)}", f"where = slices.Slice.from_json({view.to_json()!r})"]
     if choice.window != planes.Window():
         return [f"where = slices.Slice.from_json({view.to_json()!r})"]
     low, high = box

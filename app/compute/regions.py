@@ -5,7 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.compute import Unusable, data, planes, trained
+from app.compute import Unusable, aims, data, planes, trained
 from app.compute.planes import Choice
 from app.compute.region_ladder import AT_ONCE, LIMIT, MOST_RUNGS, PATIENCE, Ladder, Quiet, Rung, limit, rungs, start
 from app.compute.trained import Snapshot, Which
@@ -50,10 +50,11 @@ class Question:
 
 
 def question(setup, weights: str, choice: Choice) -> tuple[Question, Snapshot, Snapshot]:
-    """What is asked, and the two networks as they are now."""
+    """What is asked, and the two networks as they are now; the first one points out a plane that needs one."""
     kind = "trained" if weights == "trained" else "untrained"
     found = [trained.snapshot(initialised(trained.which(setup, kind, phi), weights)) for phi in ("kwta", "relu")]
     frames = (found[0].frames, found[1].frames)
+    choice = aims.aimed(choice, found[0])
     return Question(found[0].which, found[1].which, frames, choice), found[0], found[1]
 
 
