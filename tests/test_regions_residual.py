@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from kwta import jumps
 from kwta.activation import KWTA, pattern
 from kwta.networks.residual import Residual
 from kwta.regions import grid, line, plane
@@ -169,3 +170,31 @@ def test_a_block_that_computes_something_else_is_refused():
 
     with pytest.raises(ValueError, match="0 is a Product, which is not supported"):
         plane.cells(nn.Sequential(Product(nn.Sequential(linear(D, D, 0)), nn.Identity())), PLANE)
+
+
+def pre_activations(net: nn.Module, x: np.ndarray) -> list[tuple[nn.Module, np.ndarray]]:
+    """Every activation with what it sees in a plain forward pass, in the order in which the network calls them."""
+    found: list[tuple[nn.Module, np.ndarray]] = []
+    hooks = [
+        module.register_forward_pre_hook(lambda module, given: found.append((module, given[0].flatten(1).numpy())))
+        for module in net.modules()
+        if isinstance(module, KWTA | nn.ReLU)
+    ]
+    outputs(net, x)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def test_the_values_at_the_borders_are_those_of_a_forward_pass(net):
+    steps = stages(net, PLANE)
+    found = jumps.borders(plane.of_stages(steps, PLANE))
+    middles = found.ends.mean(axis=1)
+    inner = np.stack([found.of.polygon(int(cell)).mean(axis=0) for cell in found.cells[:, 0]])
+    nearby = middles + 1e-7 * (inner - middles)
+    value = jumps.values(found, steps).mean(axis=1)
+    for layer, (module, y) in enumerate(pre_activations(net, PLANE.points(nearby))):
+        here = np.flatnonzero(found.layer == layer)
+        k = module.winners(y.shape[1]) if isinstance(module, KWTA) else 0
+        expected = np.sort(y[here], axis=1)[:, -k] if k else np.zeros(len(here))
+        np.testing.assert_allclose(value[here], expected, atol=1e-5)

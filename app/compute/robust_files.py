@@ -1,10 +1,10 @@
 """All results of a judgement as files: one line per network, ε and attack, or everything down to single images."""
 
+import csv as files
+import io
 import json
 from dataclasses import asdict
 from typing import Any
-
-import pandas as pd
 
 from app.compute.robust_job import Job
 from app.compute.robust_plan import Asked
@@ -56,7 +56,12 @@ def _row(attack: str, share: float, interval: tuple[float, float], *costs: float
 
 def csv(found: Job) -> str:
     """The rows as CSV; floats are written so that they read back exactly."""
-    return pd.DataFrame(rows(found)).to_csv(index=False)
+    lines = rows(found)
+    text = io.StringIO()
+    writer = files.DictWriter(text, [*lines[0]] if lines else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
 
 
 def as_json(found: Job) -> str:

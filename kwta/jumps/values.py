@@ -52,8 +52,8 @@ def values(found: Borders, steps: Stages) -> Float[ndarray, "n 2"]:
 def _along(
     found: Borders,
     here: Int64[ndarray, "b"],
-    weight: Float[ndarray, "n m"],
-    bias: Float[ndarray, "n"],
+    weight: Float[ndarray, "r m"],
+    bias: Float[ndarray, "r"],
     parents: Int64[ndarray, "cells"],
     maps: Float[ndarray, "p m 3"],
 ) -> Float[ndarray, "b 2"]:
@@ -83,13 +83,16 @@ def _children(
 
 
 def _activated(
-    weight: Float[ndarray, "n m"],
-    bias: Float[ndarray, "n"],
+    weight: Float[ndarray, "r m"],
+    bias: Float[ndarray, "r"],
     maps: Float[ndarray, "c m 3"],
     wins: Bool[ndarray, "c n"],
-) -> Float[ndarray, "c n 3"]:
-    """The layer's output φ(W z + b) as affine maps of t, from those of its input z and the units that win."""
+) -> Float[ndarray, "c r 3"]:
+    """The layer's output φ(W z + b) as affine maps of t, from those of its input z and the units that win.
+
+    Rows beyond the layer's n units are what a residual block passes on; no activation touches them.
+    """
     y = np.matmul(weight, maps)
     y[..., 2] += bias
-    y *= wins[..., None]
+    y[:, : wins.shape[1]] *= wins[..., None]
     return y
