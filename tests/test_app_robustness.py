@@ -35,6 +35,7 @@ from app.plots import robustness_table
 from app.state import Setup
 from kwta.attacks import ensembles, masking
 from kwta.attacks.adaptive import Adaptive
+from kwta.attacks.estimators import Neighbours
 from kwta.attacks.evaluate import evaluated
 from kwta.attacks.gradient import Pgd, fgsm
 from kwta.attacks.interval import wilson
@@ -373,6 +374,18 @@ def test_without_masking_the_sentence_gives_no_reason_and_relu_is_said_once():
     told = robust_words.in_words(judged(*[(50, 50, "not enough images to tell")] * 3))
     assert len(told) == 1
     assert told[0].endswith("Verdict: **not enough images to tell**.")
+
+
+def test_the_strongest_other_attack_follows_no_gradient_of_the_network_itself():
+    asked = question().first
+    fgsm_spec, climb, transfer, square, _ = tiny(asked.threat, 2)
+    softened = replace(climb, gradient=Neighbours(0.1, 6))
+    specs = {"fgsm": fgsm_spec, "pgd": climb, "pgd-neighbours": softened, "transfer": transfer, "square": square}
+    left = {"fgsm": 1, "pgd": 2, "pgd-neighbours": 5, "transfer": 9, "square": 7}
+    outcomes = tuple(outcome(name, spec, left[name], 10) for name, spec in specs.items())
+    found = Robustness(asked.threat, 0, np.ones(10, bool), np.arange(10) < 1, outcomes)
+    assert robust_words.strongest(found).name == "pgd-neighbours"
+    assert robust.detail(softened) == "4 steps, mean of 6 gradients"
 
 
 def test_the_table_marks_the_attack_that_leaves_fewest():

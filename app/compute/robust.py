@@ -9,6 +9,7 @@ from app.compute.robust_trial import Trial
 from app.compute.runs import Recipe
 from kwta.attacks.adaptive import Adaptive
 from kwta.attacks.ensembles import Spec
+from kwta.attacks.estimators import Neighbours
 from kwta.attacks.evaluate import names
 from kwta.attacks.gradient import Pgd
 from kwta.attacks.hop_skip_jump import HopSkipJump
@@ -113,6 +114,8 @@ def detail(spec: Spec) -> str:
             return detail(spec.attack)
         case Pgd():
             steps = f"{spec.steps} step{'s' if spec.steps > 1 else ''}"
+            if isinstance(spec.gradient, Neighbours):
+                return f"{steps}, mean of {spec.gradient.samples} gradients"
             return f"{steps}, {spec.restarts} starts" if spec.restarts > 1 else steps
         case Adaptive():
             return f"{sum(steps * samples for steps, samples in spec.schedule):,} queries, no gradients"

@@ -12,6 +12,7 @@ from app.compute.robust_plan import Asked, Question
 from app.compute.runs import Recipe
 from kwta.attacks.adaptive import Adaptive
 from kwta.attacks.ensembles import Spec
+from kwta.attacks.estimators import Neighbours
 from kwta.attacks.gradient import Pgd
 from kwta.attacks.hop_skip_jump import HopSkipJump
 from kwta.attacks.noise import Noise
@@ -71,7 +72,8 @@ def _passes(spec: Spec) -> tuple[int, int]:
     """Calls of the network on a batch, and forward passes for each image; a backward pass counts twice."""
     match spec:
         case Pgd():
-            return 3 * spec.steps * spec.restarts, 3 * spec.steps * spec.restarts
+            samples = spec.gradient.samples if isinstance(spec.gradient, Neighbours) else 1
+            return 3 * spec.steps * spec.restarts, 3 * spec.steps * spec.restarts * samples
         case Transfer():
             return _passes(spec.attack)
         case Square():

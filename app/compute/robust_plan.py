@@ -19,6 +19,7 @@ LABELS = {
     "noise": "Random noise",
     "pgd": "PGD",
     "pgd-margin": "PGD on the margin",
+    "pgd-neighbours": "PGD, softened",
     "transfer": "Transfer from ReLU",
     "square": "Square",
     "hopskipjump": "HopSkipJump",

@@ -4,12 +4,18 @@ from app.compute import robust_cost
 from app.compute.robust_job import Job
 from app.compute.robust_plan import Question, at, label, shares
 from app.compute.robust_trial import Trial
+from kwta.attacks.estimators import Exact
 from kwta.attacks.gradient import Pgd
 from kwta.attacks.masking import Masking
 from kwta.attacks.outcomes import Outcome, Robustness
 
 # As a sentence names them.
-SPOKEN = {"noise": "random noise", "transfer": "the transfer from ReLU", "adaptive": "the adaptive attack"}
+SPOKEN = {
+    "noise": "random noise",
+    "pgd-neighbours": "PGD on softened gradients",
+    "transfer": "the transfer from ReLU",
+    "adaptive": "the adaptive attack",
+}
 
 
 def plan(found: Job) -> str:
@@ -76,7 +82,9 @@ def _told(one: Trial) -> str:
 
 def strongest(found: Robustness) -> Outcome:
     """The attack that leaves fewest right among those that do not follow the network's own gradients."""
-    return min((o for o in found.attacks if not isinstance(o.spec, Pgd)), key=lambda o: o.robust_accuracy)
+    own = (o for o in found.attacks if isinstance(o.spec, Pgd) and isinstance(o.spec.gradient, Exact))
+    names = {outcome.name for outcome in own}
+    return min((o for o in found.attacks if o.name not in names), key=lambda o: o.robust_accuracy)
 
 
 def because(masking: Masking) -> str:

@@ -60,7 +60,7 @@ def choose(rows: tuple[Control, ...], setup: Setup) -> None:
     """The controls on the page."""
     help = {c.key: c.help for c in rows}
     most = robust_plan.most_eps(setup.data, state.value(state.control("rnorm", rows)))
-    with st.container(key="robust_controls", horizontal=True, vertical_alignment="bottom"):
+    with st.container(key="words_robust_controls", horizontal=True, vertical_alignment="bottom"):
         example = "ReLU and γ alone"
         st.text_input(
             "Also k-WTA with γ",
