@@ -77,7 +77,10 @@ class Case:
         climbers = [outcome for outcome in found.attacks if follows_gradients(outcome)]
         one_step = [o for o in found.attacks if isinstance(o.spec, Pgd) and o.spec.steps == 1 and o not in climbers]
         self.others = [o for o in found.attacks if o not in climbers and o not in one_step]
-        self.by_gradients = self.union(climbers)
+        self.climbed = self.union(climbers)
+        self.once = self.broken_by(PROBE) if self.n else self.climbed
+        more = self.broken_by(replace(PROBE, restarts=MORE_RESTARTS)) if self.n else self.climbed
+        self.by_gradients = self.climbed | self.once | more
 
     def union(self, outcomes: list[Outcome]) -> Bool[ndarray, " right"]:
         """Images that some of these attacks have broken."""
@@ -101,8 +104,8 @@ def beaten(case: Case) -> Evidence:
         return Evidence("beaten", False, "No attack without gradients was run.", {"level": level})
     speaks = tests[best] < level
     sentence = (
-        f"Of {case.n} images {best} broke {_more(gains[best])} than all attacks that follow gradients (paired, exact "
-        f"McNemar test, p = {tests[best]:.2g}, level {level:.2g})."
+        f"Of {case.n} images {best} broke {_more(gains[best])} than all attacks that follow gradients, "
+        f"with {MORE_RESTARTS} restarts more (paired, exact McNemar test, p = {tests[best]:.2g}, level {level:.2g})."
     )
     numbers = {f"p_{name}": p for name, p in tests.items()} | {f"gain_{name}": float(g) for name, g in gains.items()}
     return Evidence("beaten", speaks, sentence, {**numbers, "level": level})
@@ -110,36 +113,35 @@ def beaten(case: Case) -> Evidence:
 
 def missed(case: Case) -> Evidence:
     """How many images did all gradients miss that some other attack broke?"""
-    missed = case.union(case.others) & ~case.by_gradients
-    return _counted("missed", missed, "all attacks that follow gradients missed", {})
+    count = int((case.union(case.others) & ~case.by_gradients).sum())
+    p = binomial_tail(count, case.n, TOLERATED)
+    sentence = (
+        f"All attacks that follow gradients missed {count} of {case.n} images that others broke (exact binomial test "
+        f"of more than {TOLERATED:.0%}, p = {p:.2g}, level {LEVEL:g})."
+    )
+    return Evidence("missed", p < LEVEL, sentence, {"missed": float(count), "p": p, "level": LEVEL})
 
 
 def restarts(case: Case) -> Evidence:
     """Do many more restarts find what the others found?"""
-    spec = replace(PROBE, restarts=1)
-    once = case.broken_by(spec)
-    more = once | case.broken_by(replace(spec, restarts=MORE_RESTARTS))
-    missed = case.union(case.others) & ~case.by_gradients & ~more
-    numbers = {"robust_1": float((~once).mean()), f"robust_{MORE_RESTARTS}": float((~more).mean())}
-    return _counted("restarts", missed, f"with {MORE_RESTARTS} restarts more they missed", numbers)
-
-
-def _counted(name: str, missed: Bool[ndarray, " right"], what: str, numbers: dict[str, float]) -> Evidence:
-    """Whether more than the tolerated share were missed."""
-    count, n = int(missed.sum()), len(missed)
-    p = binomial_tail(count, n, TOLERATED)
+    after_one = case.union(case.others) & ~case.once
+    left = after_one & ~case.by_gradients
+    p = binomial_tail(int(left.sum()), case.n, TOLERATED)
+    speaks = p < LEVEL and 2 * int(left.sum()) >= int(after_one.sum())
     sentence = (
-        f"{what.capitalize()} {count} of {n} images that others broke (exact binomial test of more than "
-        f"{TOLERATED:.0%}, p = {p:.2g}, level {LEVEL:g})."
+        f"Of {int(after_one.sum())} images that one climb missed and others broke, all the restarts found "
+        f"{int(after_one.sum() - left.sum())} (of {case.n} images they miss {int(left.sum())}; exact binomial test of "
+        f"more than {TOLERATED:.0%}, p = {p:.2g}, level {LEVEL:g})."
     )
-    return Evidence(name, p < LEVEL, sentence, {**numbers, "missed": float(count), "p": p, "level": LEVEL})
+    numbers = {"missed_by_one": float(after_one.sum()), "missed": float(left.sum()), "p": p, "level": LEVEL}
+    return Evidence("restarts", speaks, sentence, numbers)
 
 
 def one_step(case: Case) -> Evidence:
     """Does one step break more than many?"""
     one = case.broken_by(fgsm())
-    p = mcnemar(one, case.by_gradients)
-    gain = int(one.sum() - case.by_gradients.sum())
+    p = mcnemar(one, case.climbed)
+    gain = int(one.sum() - case.climbed.sum())
     sentence = (
         f"Of {case.n} images one step broke {_more(gain)} than many steps (paired, exact McNemar test, p = {p:.2g}, "
         f"level {LEVEL:g})."
