@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page, expect
 
-from benchmarks.browser_regions import Series, chromium_page, series, settle
+from benchmarks.browser_regions import Series, chromium_page, series  # and the browser tests' folder on the path
+
+from pages import settle  # isort: skip # pyright: ignore[reportMissingImports]
 
 WAIT_MS = 120_000
 MOVES = 30
@@ -36,9 +38,13 @@ window.asked = slider => {
 }
 """
 CASES = {
-    "ε, digits 64-64, trained": ({}, "attack-eps"),
-    "γ, digits 64-64, trained": ({}, "attack-gamma"),
-    "ε, moons 64-64, untrained": ({"data": "moons", "learned": "untrained"}, "attack-eps"),
+    "eps": ("ε, digits 64-64, trained", {}, "attack-eps"),
+    "gamma": ("γ, digits 64-64, trained", {}, "attack-gamma"),
+    "points": (
+        "ε, moons 64-64, untrained",
+        {"data": "moons", "learned": "untrained", "image": "0.1,0.2"},
+        "attack-eps",
+    ),
 }
 
 
@@ -65,8 +71,8 @@ def moves(page: Page, slider: str, pause: int) -> list[float]:
     return found
 
 
-def all_series(page: Page) -> Iterator[Series]:
-    for case, (query, slider) in CASES.items():
+def all_series(page: Page, only: str | None) -> Iterator[Series]:
+    for case, query, slider in CASES.values() if only is None else [CASES[only]]:
         opened(page, query)
         moves(page, slider, 100)  # what is compiled and cached once is another matter
         yield series(f"{case}: move to first perturbation, at rest", moves(page, slider, 1500), PROMISED)
@@ -88,9 +94,10 @@ def repaints(page: Page) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.browser_attack", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON text per series instead of a table")
+    parser.add_argument("--only", choices=[*CASES], help="what is moved")
     arguments = parser.parse_args()
     with chromium_page() as page:
-        for one in all_series(page):
+        for one in all_series(page, arguments.only):
             print(json.dumps(asdict(one)) if arguments.json else one, flush=True)
 
 

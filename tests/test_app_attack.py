@@ -23,6 +23,7 @@ from app.compute import (
     attack_answer,
     attack_field,
     attack_paths,
+    attack_scene_block,
     attack_search,
     attack_specs,
     attack_supply,
@@ -339,7 +340,7 @@ def answers(setup: Setup, **others) -> tuple[list[dict], dict]:
             had[c] = [column["key"], len(places[c]), had[c][2] or bool(column["way"])]
         if header["scene"]:
             scene = [header["scene"]["key"], header["scene"]["start"] + len(header["scene"]["parts"])]
-        if scene[1] == attack_answer.PARTS and all(h[2] for h in had.values()):
+        if scene[1] == attack_scene_block.PARTS and all(h[2] for h in had.values()):
             return found, places
         told = {"have": had, "scene": scene, "points": setup.data, "poll": 1}
     pytest.fail(f"still incomplete: {had}, {scene}")

@@ -635,12 +635,12 @@ export default mounted((root, send) => {
     if (!d.training.done || !counts(white) || !counts(adaptive)) return "";
     const [w, v] = [white, adaptive].map((c) => {
       const sum = gained(c, c.way.ways - 1);
-      return `${signed(sum.slopes, 2)} by slopes and ${signed(sum.jumps, 2)} by jumps to f[${d.classes[rival(c)]}] − f[${d.classes[d.victim.label]}]`;
+      return { gap: `f[${d.classes[rival(c)]}] − f[${d.classes[d.victim.label]}]`, words: `${signed(sum.slopes, 2)} by slopes, ${signed(sum.jumps, 2)} by jumps` };
     });
-    const start = `The white-box way adds ${w}; the adaptive one ${v}.`;
+    const start = `${w.gap} gains ${w.words} on the white-box way; ${v.gap === w.gap ? "" : `${v.gap} gains `}${v.words} on the adaptive one.`;
     if (state.who === "relu") return `${start} ReLU has no jumps: what a gradient sees is all there is.`;
     if (white.fooled < 0 && (adaptive.fooled >= 0 || columns.black.fooled >= 0)) {
-      return `${start} A gradient sees the slope of its own region, not the jumps around it: that the white-box attack fails is gradient masking, not robustness.`;
+      return `${start} A gradient sees the slope of its own region, not the jumps around it: this failure of the white-box attack is gradient masking, not robustness.`;
     }
     if (white.fooled >= 0) return `${start} Here the gradient is good enough: k-WTA hides the jumps from it, but not always the way.`;
     return `${start} No attack found an error within its budget; that proves nothing about stronger ones.`;

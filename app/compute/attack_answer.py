@@ -3,25 +3,21 @@
 import gzip
 import json
 import time
-from dataclasses import asdict
-from hashlib import sha256
 from math import isfinite
 from typing import Any
 
 import numpy as np
 import torch
 
-from app.compute import attack, attack_paths, attack_specs, data, inputs, line, region_block
+from app.compute import attack, attack_scene_block, attack_specs, data, inputs, line
 from app.compute.attack import SceneOf, Victim
-from app.compute.attack_field import Field, apart
-from app.compute.attack_paths import Paths, Way
+from app.compute.attack_paths import Way
 from app.compute.attack_specs import COLUMNS, Attempt, Target
 from app.compute.attack_supply import Supply
 from app.compute.frames import as_images
 from app.compute.trained import Snapshot
 from kwta.attacks.trace import Step
 from kwta.datasets import Data
-from kwta.regions.cells import Cells
 
 # Places of each attack beyond those that the page has for which it may go on, and how many an answer carries.
 AHEAD, CHUNK = 64, 64
@@ -29,16 +25,10 @@ AHEAD, CHUNK = 64, 64
 BRIEF = {"white": AHEAD, "black": 2, "adaptive": 2}
 # Seconds for which an answer waits for its first place, and for anything new.
 FIRST, PATIENCE = 0.06, 0.3
-# Seconds a place may come later than the first of all.
+# Seconds for which an answer waits for the borders on a way that has just ended.
 LATER = 0.02
-PARTS = 4
 # Training points on the map.
 POINTS = 300
-
-
-def name(spec: Attempt | SceneOf) -> str:
-    """A name for an attempt or a plane, the same in every session."""
-    return sha256(repr(asdict(spec)).encode()).hexdigest()[:16]
 
 
 def packed(aim: Target, snapshot: Snapshot, state: dict[str, Any], told: dict[str, Any]) -> bytes:
@@ -54,12 +44,14 @@ def packed(aim: Target, snapshot: Snapshot, state: dict[str, Any], told: dict[st
     about = attack.victim(aim, snapshot)
     attempts = attack_specs.attempts(aim, state)
     supplies = {column: attack.steps(attempt, snapshot) for column, attempt in attempts.items()}
-    had = {column: _had(told.get("have"), column, name(attempts[column])) for column in COLUMNS}
+    had = {column: _had(told.get("have"), column, attack_specs.name(attempts[column])) for column in COLUMNS}
     is_brief = bool(told.get("moving")) or not snapshot.is_done
     for column, supply in supplies.items():
         supply.want(BRIEF[column] if is_brief else had[column][0] + AHEAD)
+        if column == "white" and not told.get("poll"):
+            supply.wait(had[column][0] + 2, FIRST)  # before the others compete with it: its first step is waited for
     made = None if is_brief else _scene(attempts, snapshot, supplies, state)
-    _wait(supplies, had, made, told, is_brief)
+    _wait(supplies, made, told)
     header: dict[str, Any] = {
         "seq": int(told.get("seq", 0)),
         "moment": time.monotonic_ns(),  # two answers are never alike: the browser hears only of what differs
@@ -81,7 +73,7 @@ def packed(aim: Target, snapshot: Snapshot, state: dict[str, Any], told: dict[st
             column: _column(attempts[column], snapshot, supplies[column], had[column], about, arrays)
             for column in COLUMNS
         },
-        "scene": None if made is None else _packed_scene(*made, told.get("scene"), about, arrays),
+        "scene": None if made is None else attack_scene_block.packed(*made, told.get("scene"), about, arrays),
     }
     if told.get("points") != header["data"]:
         header["points"] = _points(known, arrays)
@@ -93,8 +85,9 @@ def packed(aim: Target, snapshot: Snapshot, state: dict[str, Any], told: dict[st
 def _had(said: Any, column: str, key: str) -> tuple[int, bool]:
     """How many places of this attempt a browser says it has, and whether it has its way; none for other nonsense."""
     told = said.get(column) if isinstance(said, dict) else None
-    fits = isinstance(told, list) and len(told) == 3 and told[0] == key and isinstance(told[1], int)
-    return (max(told[1], 0), told[2] is True) if fits else (0, False)
+    if isinstance(told, list) and len(told) == 3 and told[0] == key and isinstance(told[1], int):
+        return max(told[1], 0), told[2] is True
+    return 0, False
 
 
 def _scene(
@@ -108,30 +101,19 @@ def _scene(
     sigma = attack_specs.width(attempts["white"].target.which.recipe.data, state)
     asked = SceneOf(tuple(attempts.values()), tuple(len(supply.items) for supply in made), fitted, sigma)
     found = attack.scene(asked, snapshot, made)
-    found.want(PARTS + 1)
+    found.want(attack_scene_block.PARTS + 1)
     return asked, found
 
 
-def _wait(
-    supplies: dict[str, Supply],
-    had: dict[str, tuple[int, bool]],
-    made: tuple | None,
-    told: dict[str, Any],
-    is_brief: bool,
-) -> None:
-    """Until there is something to tell: the first steps of the white-box attack, or, asked again, anything new."""
-    if is_brief or not told.get("poll"):
-        supplies["white"].wait(had["white"][0] + 2, FIRST)
-        if told.get("moving"):
-            return
-        for column in ("black", "adaptive"):
-            supplies[column].wait(had[column][0] + 2, LATER)
+def _wait(supplies: dict[str, Supply], made: tuple | None, told: dict[str, Any]) -> None:
+    """Asked again, until there is anything new."""
+    if not told.get("poll"):
         return
     waiting = [supply for column, supply in supplies.items() if not supply.is_whole]
     if waiting:
         waiting[0].wait(len(waiting[0].items) + 1, PATIENCE)
     elif made is not None:
-        made[1].wait(PARTS + 1, PATIENCE)
+        made[1].wait(attack_scene_block.PARTS + 1, PATIENCE)
 
 
 def _training(snapshot: Snapshot) -> dict[str, Any]:
@@ -170,7 +152,7 @@ def _column(
         made.wait(2, LATER)
     return {
         "way": _way(made, arrays),
-        "key": name(attempt),
+        "key": attack_specs.name(attempt),
         "name": attempt.attack.name,
         "budget": attack_specs.spent(attempt.attack),
         "start": start,
@@ -212,70 +194,6 @@ def _place(step: Step, about: Victim, attempt: Attempt) -> dict[str, Any]:
 def _finite(value: Any) -> float | None:
     """JSON has no NaN."""
     return float(value) if isfinite(value) else None
-
-
-def _packed_scene(asked: SceneOf, made: Supply, told: Any, about: Victim, arrays: list[np.ndarray]) -> dict[str, Any]:
-    """The parts that the page lacks, in order: paths, cells, two fields; all places in the square −1..1."""
-    key, parts = name(asked), list(made.items)
-    had = told[1] if isinstance(told, list) and len(told) == 2 and told[0] == key and isinstance(told[1], int) else 0
-    found: dict[str, Any] = {
-        "key": key,
-        "attempts": [name(one) for one in asked.attempts],
-        "start": had,
-        "error": made.error,
-        "whole": made.is_whole,
-        "parts": [],
-    }
-    square = attack_paths.frame(parts[0].plane) if parts and isinstance(parts[0], Paths) else (np.zeros(2), 1.0)
-    exact = next((part for part in parts if isinstance(part, Field)), None)
-    for part in parts[max(had, 0) :]:
-        found["parts"].append(_part(part, square, asked, about, arrays, exact))
-    return found
-
-
-def _part(
-    part: attack.Part,
-    square: tuple[np.ndarray, float],
-    asked: SceneOf,
-    about: Victim,
-    arrays: list[np.ndarray],
-    exact: Field | None,
-) -> dict[str, Any]:
-    centre, half = square
-    match part:
-        case Paths():
-            outline = attack_paths.outline(part.plane, about.x, asked.attempts[0].threat)
-            for u, away in zip(part.u, part.away, strict=True):
-                arrays += [((u - centre) / half).astype("<f4"), away.astype("<f4")]
-            arrays.append(((outline - centre) / half).astype("<f4"))
-            sizes = {"places": list(asked.places), "outline": len(outline)}
-            place = {"at": ((part.at - centre) / half).tolist(), "half": half, "low": (centre - half).tolist()}
-            return {"kind": "paths", "fitted": asked.fitted, **place, **sizes}
-        case Cells():
-            return _cells(part, square, arrays)
-        case Field():
-            arrays += [((part.t - centre) / half).astype("<f4"), part.arrows.astype("<f4")]
-            return {
-                "kind": "field",
-                "n": len(part.t),
-                "sigma": part.sigma,
-                "apart": None if exact is None else _finite(apart(exact, part)),
-            }
-    return {"kind": "none", "why": str(part)}
-
-
-def _cells(part: Cells, square: tuple[np.ndarray, float], arrays: list[np.ndarray]) -> dict[str, Any]:
-    """Vertices, affine maps, sides of each cell, and the layer of each edge; + 128 where another cell draws it."""
-    centre, half = square
-    twice = region_block.TWICE * (part.edge_lines % 2 * (part.edge_lines >= 0))
-    arrays += [
-        ((part.vertices - centre) / half).astype("<f4"),
-        region_block.maps(part, square).astype("<f4"),
-        np.diff(part.offsets).astype("<i4"),
-        (part.edge_layers + twice).astype(np.uint8),
-    ]
-    sizes = {"n": len(part), "vertices": len(part.vertices), "outputs": part.bias.shape[1]}
-    return {"kind": "cells", "complete": part.complete, **sizes}
 
 
 def _pictures(known: Data, x: np.ndarray) -> np.ndarray:

@@ -132,7 +132,8 @@ def way(net: nn.Module, shape: tuple[int, ...], x: np.ndarray, places: np.ndarra
     found = [_between(net, shape, a, b) for a, b in zip([x, *places[:-1]], places, strict=True)]
     steps = [np.full(len(t), i) for i, (t, *_) in enumerate(found)]
     shares, layers, slopes, gains = zip(*found, strict=True)
-    return Way(*map(np.concatenate, (steps, shares, layers)), np.stack(slopes), np.stack(gains))
+    borders = np.concatenate(steps), np.concatenate(shares), np.concatenate(layers)
+    return Way(*borders, np.stack(slopes), np.stack(gains))
 
 
 def _between(net: nn.Module, shape: tuple[int, ...], a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, ...]:

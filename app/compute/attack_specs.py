@@ -1,9 +1,10 @@
 """What the controls of the Attack view mean: three attacks on one input, each a frozen value and so a cache key."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from math import prod, sqrt
-from typing import Literal
+from typing import Any, Literal
 
 from app.compute import data
 from app.compute.trained import Which
@@ -98,7 +99,8 @@ def losses(known: Data) -> tuple[str, ...]:
 
 def threat(name: str, values: dict) -> Threat:
     """The ball of the controls in the box of the data of this name."""
-    return Threat(values["eps"], values["ball"], *map(float, data.data(name).box))
+    low, high = data.data(name).box
+    return Threat(values["eps"], values["ball"], float(low), float(high))
 
 
 def attacks(name: str, values: dict) -> dict[str, Attack]:
@@ -145,6 +147,11 @@ def width(name: str, values: dict) -> float:
     """σ of the adaptive attack, per entry: in the original's proportion to ε in L∞, to ε/√d in L2."""
     room = 1 if values["ball"] == "linf" else sqrt(prod(data.outline(name).shape))
     return SIGMA / EPS * values["eps"] / room
+
+
+def name(spec: Any) -> str:
+    """A name for a spec, the same in every session."""
+    return sha256(repr(asdict(spec)).encode()).hexdigest()[:16]
 
 
 def spent(attack: Attack) -> str:
