@@ -370,10 +370,16 @@ def test_the_sentence_is_about_the_network_that_gradients_flatter_most_and_relu(
     assert len(told) == 2
 
 
-def test_without_masking_the_sentence_gives_no_reason_and_relu_is_said_once():
+def test_without_masking_the_sentence_gives_no_reason_and_a_k_wta_network_stands_beside_relu():
     told = robust_words.in_words(judged(*[(50, 50, "not enough images to tell")] * 3))
+    assert [line.split(":")[0] for line in told] == ["**k-WTA, γ = 0.5**", "**ReLU**"]
+    assert all(line.endswith("Verdict: **not enough images to tell**.") for line in told)
+
+
+def test_where_gradients_flatter_relu_most_it_is_said_once():
+    told = robust_words.in_words(judged((50, 40, "masked"), *[(50, 50, "no sign of masking")] * 2))
     assert len(told) == 1
-    assert told[0].endswith("Verdict: **not enough images to tell**.")
+    assert told[0].startswith("**ReLU**")
 
 
 def test_the_strongest_other_attack_follows_no_gradient_of_the_network_itself():
@@ -500,7 +506,7 @@ def test_a_cheap_judgement_begins_by_itself_and_is_shown_at_once_to_the_next():
 def test_a_costly_judgement_waits_for_its_button_and_says_what_it_takes(monkeypatch):
     monkeypatch.setattr(robust, "CHEAP", 0.0)
     at = opened(seed=12)
-    assert f"5 attacks on {N} test images of 2 networks" in said(at)
+    assert f"2 networks are trained, then 5 attacks try {N} test images of each" in said(at)
     assert len(tables(at)) == 1
     at.button(key="robust_start").click().run()
     assert not at.exception

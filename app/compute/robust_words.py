@@ -24,8 +24,8 @@ def plan(found: Job) -> str:
     seconds = robust_cost.in_words(robust_cost.whole(asked) * robust_cost.PACE.ratio * (1 - share))
     done = f" {share:.0%} is done;" if share else ""
     return (
-        f"{len(asked.first.attacks)} attacks on {asked.first.n} test images of {len(asked.columns)} networks, trained "
-        f"before;{done} up to {seconds} here."
+        f"{len(asked.columns)} networks are trained, then {len(asked.first.attacks)} attacks try {asked.first.n} test "
+        f"images of each;{done} up to {seconds} here."
     )
 
 
@@ -62,10 +62,11 @@ def in_words(found: Job) -> list[str]:
     return [_told(one) for one in ((chosen,) if chosen is done[0] else (chosen, done[0]))]
 
 
-def _flattery(one: Trial) -> tuple[bool, float]:
+def _flattery(one: Trial) -> tuple[bool, float, bool]:
     assert one.found is not None
     assert one.masking is not None
-    return one.masking.verdict == "masked", one.found.named("pgd").robust_accuracy - one.found.worst_case
+    gap = one.found.named("pgd").robust_accuracy - one.found.worst_case
+    return one.masking.verdict == "masked", gap, one.asked.recipe.net.gamma is not None
 
 
 def _told(one: Trial) -> str:
