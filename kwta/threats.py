@@ -48,12 +48,24 @@ class Threat:
         if not self.low < self.high:
             raise ValueError(f"a data box needs low < high, got low {self.low} and high {self.high}")
 
+    @property
+    def rounding(self) -> float:
+        """What float32 may add to a distance: 1e-6, or 1e-6 of the box's farther border where that is more than 1.
+
+        >>> round(Threat(8, low=0, high=255).rounding, 9)
+        0.000255
+        """
+        return TOLERANCE * max([1.0, *(abs(bound) for bound in (self.low, self.high) if isfinite(bound))])
+
     def check(self, x: Float[Tensor, "batch *shape"]) -> None:
-        """Raises ValueError unless all inputs are finite and lie in the box (to 1e-6)."""
+        """Raises ValueError unless all inputs are finite fractional numbers in the box, up to rounding."""
+        if not x.is_floating_point():
+            raise ValueError(f"inputs must be floating-point numbers, which can move by any eps, got {x.dtype}")
         if not x.numel():
             return
         least, most = (float(bound) for bound in x.aminmax())
-        if not (self.low - TOLERANCE <= least and most <= self.high + TOLERANCE and isfinite(most - least)):
+        tol = self.rounding
+        if not (self.low - tol <= least and most <= self.high + tol and isfinite(most - least)):
             raise ValueError(
                 f"inputs must lie in the data box [{self.low:g}, {self.high:g}], got entries from {least:g} to {most:g}"
             )
@@ -64,9 +76,10 @@ class Threat:
         return moved.abs().amax(dim=1) if self.norm == "linf" else _wide(moved).norm(dim=1).to(x.dtype)
 
     def contains(
-        self, proposed: Float[Tensor, "batch *shape"], x: Float[Tensor, "batch *shape"], tol: float = TOLERANCE
+        self, proposed: Float[Tensor, "batch *shape"], x: Float[Tensor, "batch *shape"], tol: float | None = None
     ) -> Bool[Tensor, "batch"]:
-        """Whether each proposed input lies in ball and box, both widened by tol; NaN lies nowhere."""
+        """Whether each proposal lies in ball and box, both widened by tol (None: `rounding`); NaN lies nowhere."""
+        tol = self.rounding if tol is None else tol
         inside = _rows((proposed >= self.low - tol) & (proposed <= self.high + tol)).all(dim=1)
         return inside & (self.distance(proposed, x) <= self.eps + tol)
 

@@ -143,3 +143,12 @@ def test_inputs_outside_the_box_are_refused():
 def test_equal_threats_are_one_key_and_the_published_radii_have_names():
     assert len({Threat(0.1), Threat(0.1), Threat(0.1, "l2")}) == 2
     assert (threats.EPS_CIFAR10, threats.EPS_SVHN, threats.EPS_MNIST) == (0.031, 0.047, 0.3)
+
+
+def test_rounding_grows_with_the_box_and_whole_numbers_are_refused():
+    assert Threat(0.1).rounding == Threat(0.1, low=-1).rounding == 1e-6
+    assert Threat(0.1, low=-500).rounding == 5e-4
+    assert Threat(0.1, low=-float("inf"), high=float("inf")).rounding == 1e-6
+    Threat(8, low=0, high=255).check(torch.tensor([[255.0001]]))
+    with unchecked(), pytest.raises(ValueError, match="floating-point numbers, which can move by any eps"):
+        Threat(0.1).check(torch.zeros(2, 3, dtype=torch.int64))

@@ -37,7 +37,7 @@ def judged(
     A proposal that is not finite counts as the input itself, and so does one for an input that is wrong already.
     """
     wrong = predicted(net, x) != labels
-    finite = torch.isfinite(proposed.reshape(len(x), -1)).all(dim=1)
+    finite = torch.isfinite(proposed[:, None]).flatten(start_dim=1).all(dim=1)
     allowed = torch.where(_like(wrong | ~finite, x), x, proposed.detach())
     allowed = threat.project(allowed, x)
     assert threat.contains(allowed, x).all(), "a projection must lie in ball and box"

@@ -1,5 +1,6 @@
 """One door to all attacks: from a spec to what it proposes."""
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Generator, Tensor, nn
 
@@ -29,9 +30,11 @@ def propose(
     net: in any mode; attacks run it in evaluation mode and leave mode and parameters as they find them. x and labels
     lie on its device. Random numbers come from the generator alone, drawn on the generator's device.
 
-    Raises ValueError where x leaves the data box or is not finite.
+    Raises ValueError where x leaves the data box, is not finite or of no floating-point type.
     """
     threat.check(x)
+    if not len(x):
+        return Proposal(x, torch.zeros_like(labels), torch.zeros_like(labels))
     match spec:
         case Pgd():
             return pgd(spec, net, x, labels, threat, generator)
