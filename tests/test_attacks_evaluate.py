@@ -1,5 +1,6 @@
 """Robust accuracy: an independent judge, the worst case per image, intervals, and AutoAttack beside it."""
 
+import copy
 import math
 from fractions import Fraction
 
@@ -17,9 +18,11 @@ from kwta.attacks.interval import Z95, wilson
 from kwta.attacks.judge import judged
 from kwta.attacks.noise import Noise
 from kwta.attacks.outcomes import Progress, Robustness, Skipped
+from kwta.attacks.propose import propose
 from kwta.attacks.search import RandomSearch
 from kwta.attacks.square import Square
 from kwta.attacks.transfer import Transfer
+from kwta.networks import MLP, build
 from kwta.threats import Threat
 
 CLIMB = Pgd(step=0.01, steps=10, until_success=True)
@@ -79,6 +82,28 @@ def test_only_what_lies_in_ball_and_box_counts():
     assert Threat(0.04).contains(far.x, x, 1e-6).all()
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("eps", [8, 8.3])
+def test_a_wide_data_box_is_judged_with_the_rounding_of_its_numbers(norm, eps):
+    """Near 255 float32 numbers are 1.5e-5 apart: x + 8.3 is no farther from x than rounding makes it."""
+    source = torch.Generator().manual_seed(0)
+    x, threat = torch.randint(256, (20, 3, 8, 8), generator=source).float(), Threat(eps, norm, 0, 255)
+    net, labels = build(MLP((192, 4)), 0), torch.zeros(20, dtype=torch.long)
+    far = x + 100 * torch.randn(x.shape, generator=source)
+    found = judged(net, x, labels, far, threat)
+    assert (threat.distance(found.x, x) <= eps + 2e-4).all()
+    assert threat.contains(found.x, x).all()
+    assert not threat.contains(x + 1.001 * (found.x - x), x)[threat.distance(found.x, x) > eps / 2].any()
+
+
+def test_no_input_is_judged_and_proposed_without_ado():
+    x, labels, net = torch.rand(0, 1, 2, 2), torch.zeros(0, dtype=torch.long), build(MLP((4, 3)), 0)
+    assert len(judged(net, x, labels, x, Threat(0.1)).fooled) == 0
+    for spec in (*quick(Threat(0.1), 4)[:5], Noise(law="gaussian"), Square(5), FEW[3]):
+        proposal = propose(spec, net, x, labels, Threat(0.1, "l2"), torch.Generator())
+        assert len(proposal.x) == len(proposal.queries) == 0
+
+
 def test_an_input_that_is_wrong_already_counts_as_fooled_whatever_is_proposed():
     x, labels = torch.tensor([[0.9]]), torch.zeros(1, dtype=torch.int64)
     judgement = judged(line(), x, labels, torch.tensor([[0.1]]), Threat(1.0))
@@ -122,6 +147,18 @@ def test_records_come_attack_by_attack_and_the_robustness_last():
     progress = [r for r in records if isinstance(r, Progress)]
     assert [(p.name, p.done) for p in progress] == [(n, d) for n in ("fgsm", "noise") for d in (15, 30, 40)]
     assert progress[2].broken == int(records[3].broken.sum())
+
+
+def test_of_a_network_in_training_one_state_is_judged_whatever_happens_to_it_meanwhile():
+    x, labels = images(30)
+    net = copy.deepcopy(trained(0.05)).train()
+    records = evaluate(net, x, labels, Threat(0.1), FEW[:3])
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.zero_()
+    *_, last = records
+    assert np.array_equal(last.robust, evaluated(trained(0.05), x, labels, Threat(0.1), FEW[:3]).robust)
+    assert net.training
 
 
 def test_an_attack_finds_the_same_whatever_runs_beside_it_and_however_long_one_waits():

@@ -26,6 +26,7 @@ from kwta.attacks.propose import propose
 from kwta.attacks.search import RandomSearch
 from kwta.attacks.square import Square
 from kwta.attacks.transfer import Transfer
+from kwta.patterns.winners import evaluating
 from kwta.threats import Threat
 
 BATCH = 250  # images attacked at once; a pause waits for no more than these
@@ -66,14 +67,16 @@ def evaluate(
     """Run the attacks (by default `standard`) one after the other; a Progress per batch, an Outcome each, at last the
     Robustness.
 
-    net, twin, x and labels lie on one device. Each attack's draws follow from the seed, its own spec and the number of
-    the batch, so it finds the same whatever runs beside it. Raises ValueError, before the first record, for no images,
-    inputs outside the data box, labels that do not fit and a spec given twice.
+    net, twin, x and labels lie on one device; of a network in training a copy is judged, made now. Each attack's draws
+    follow from the seed, its own spec and the number of the batch, so it finds the same whatever runs beside it.
+
+    Raises ValueError, before the first record, for no images, inputs outside the data box, labels that do not fit and a
+    spec given twice.
     """
     attacks = tuple(standard(threat, prod(x.shape[1:])) if attacks is None else attacks)
     _check(x, labels, threat, attacks, batch)
     limits = budget or Budget()
-    return _records(_Evaluation(net, x, labels, threat, seed, twin, limits, batch), attacks)
+    return _records(_Evaluation(evaluating(net), x, labels, threat, seed, twin, limits, batch), attacks)
 
 
 def evaluated(*arguments, **options) -> Robustness:
