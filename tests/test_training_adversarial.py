@@ -1,6 +1,7 @@
 """Adversarial training against formulas and closed forms; augmentation; and runs that go on in another process."""
 
 import json
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -109,14 +110,24 @@ def test_the_gradient_of_trades_flows_through_both_of_its_terms():
         assert weight.grad[place].item() == pytest.approx(((above - below) / 2e-6).item(), rel=1e-4)
 
 
+def test_trades_has_a_gradient_where_a_probability_is_zero_in_float32():
+    """Logits 200 apart: of the sum over classes only the sure one counts, log softmax(z)₀ = −log(1 + e + e²)."""
+    sure, z = torch.tensor([[0.0, -200.0, -200.0]], requires_grad=True), torch.tensor([[0.0, 1.0, 2.0]])
+    assert sure.softmax(dim=1)[0, 1] == 0
+    found = makers.divergences(sure.log_softmax(dim=1), z)
+    assert found.item() == pytest.approx(math.log(1 + math.e + math.e**2), rel=1e-6)
+    (gradient,) = torch.autograd.grad(found.sum(), sure)
+    torch.testing.assert_close(gradient, torch.zeros(1, 3), atol=1e-5, rtol=0)
+
+
 def test_trades_searches_where_the_divergence_is_large_and_the_threat_allows():
     net, threat = build(MLP((6, 20, 3), None), 1).eval(), Threat(0.2)
     x, labels = torch.rand(50, 6, generator=generator()), torch.zeros(50, dtype=torch.long)
     z = makers.farthest(net, x, labels, threat, 10, 0.05, generator())
-    p = net(x).softmax(dim=1)
+    log_p = net(x).log_softmax(dim=1)
     assert threat.contains(z, x).all()
-    random = makers.divergences(p, net(threat.sample(x, generator())))
-    assert (makers.divergences(p, net(z)) > random).double().mean() > 0.95
+    random = makers.divergences(log_p, net(threat.sample(x, generator())))
+    assert (makers.divergences(log_p, net(z)) > random).double().mean() > 0.95
 
 
 def test_on_a_linear_network_madry_trains_on_the_closed_form_optimum():
@@ -370,6 +381,12 @@ def test_a_kept_run_of_another_training_or_network_is_refused(moons):
         train(build(MLP((2, 16, 16, 2), 0.25), 0), moons, PLANS["adam"], device="cpu", resume=kept[0])
     with pytest.raises(ValueError, match="the run that was kept has another network"):
         train(build(MLP((2, 8, 2), 0.25), 0), moons, PLANS["sgd"], device="cpu", resume=kept[0])
+    elsewhere = replace(kept[0], randomness=torch.zeros(16, dtype=torch.uint8))  # as long as a GPU's state
+    net = build(MLP((2, 16, 16, 2), 0.25), 1)
+    before = weights(net)
+    with pytest.raises(ValueError, match="the run that was kept comes from another kind of device"):
+        train(net, moons, PLANS["sgd"], device="cpu", resume=elsewhere)
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(net), strict=True))
     for broken in (b"", b"{", to_bytes(kept[0])[:-1], b"\x08" + bytes(7) + b"{}      "):
         with pytest.raises(ValueError, match="no training run that could go on"):
             from_bytes(broken)

@@ -11,7 +11,7 @@ from math import inf
 import torch
 from jaxtyping import Float, Int64
 from torch import Generator, Tensor, nn
-from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from kwta.attacks.gradient import Pgd, climb, pgd
 from kwta.threats import Threat
@@ -65,7 +65,7 @@ def trades(threat: Threat, steps: int, step: float, beta: float = 6.0) -> Object
         with evaluating(net):
             found = farthest(net, x, labels, threat, steps, step, generator)
         logits = net(x)
-        divergence = divergences(softmax(logits, dim=1), net(found)).mean()
+        divergence = divergences(log_softmax(logits, dim=1), net(found)).mean()
         yield cross_entropy(logits, labels) + beta * divergence, logits
 
     return minimised
@@ -85,18 +85,23 @@ def farthest(
     The labels play no part in it.
     """
     with torch.no_grad():
-        p = softmax(net(x), dim=1)
+        log_p = log_softmax(net(x), dim=1)
     noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=generator.device).to(x.device)
     spec = Pgd(step=step, steps=steps)
     *_, last = climb(
-        spec, net, x, labels, threat, generator, x + SPREAD * noise, lambda logits, _: divergences(p, logits)
+        spec, net, x, labels, threat, generator, x + SPREAD * noise, lambda logits, _: divergences(log_p, logits)
     )
     return last.x.detach()
 
 
-def divergences(p: Float[Tensor, "batch classes"], logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch"]:
-    """KL(p ‖ softmax(logits)) = Σ p (log p − log softmax(logits)), in nats."""
-    return kl_div(log_softmax(logits, dim=1), p, reduction="none").sum(dim=1)
+def divergences(
+    log_p: Float[Tensor, "batch classes"], logits: Float[Tensor, "batch classes"]
+) -> Float[Tensor, "batch"]:
+    """KL(p ‖ softmax(logits)) = Σ p (log p − log softmax(logits)), in nats.
+
+    From log p, for where p itself is too small for float32 its logarithm would have no gradient, but NaN.
+    """
+    return kl_div(log_softmax(logits, dim=1), log_p, reduction="none", log_target=True).sum(dim=1)
 
 
 def free(threat: Threat, replays: int, step: float) -> Objective:

@@ -152,15 +152,21 @@ class Run:
         )
 
     def go_on(self, state: State) -> None:
-        """Become the run that was kept. Raises ValueError if it belongs to another training or network."""
+        """Become the run that was kept.
+
+        Raises ValueError if it belongs to another training or network, or comes from another kind of device.
+        """
         state.check(self.spec)
+        try:
+            self.order.set_state(state.order)
+            self.randomness.set_state(state.randomness)
+        except RuntimeError as error:
+            raise ValueError(f"the run that was kept comes from another kind of device: {error}") from error
         try:
             self.net.load_state_dict(state.weights)
         except RuntimeError as error:
             raise ValueError(f"the run that was kept has another network: {error}") from error
         states.restore(self.optimiser, state.moments)
-        self.order.set_state(state.order)
-        self.randomness.set_state(state.randomness)
         self.epochs, self.step = list(state.epochs), state.step
         self.best, self.idle, self.clock = state.best, state.idle, Clock(state.seconds)
         self.enter(max(self.epoch, 1))
