@@ -22,7 +22,8 @@ from kwta.attacks.gradient import Pgd, pgd
 from kwta.attacks.losses import margin
 from kwta.attacks.propose import propose
 from kwta.attacks.surrogates import SoftTopK, StraightThrough, with_backward
-from kwta.networks import CNN, build, from_arrays, hidden, with_kwta
+from kwta.networks import CNN, ResNet18, build, from_arrays, hidden, with_kwta
+from kwta.networks.network import unfilled
 from kwta.threats import Threat
 
 PAIRS = 20_000
@@ -302,3 +303,11 @@ def test_threads_that_share_a_network_do_not_disturb_each_other():
 def test_what_makes_no_sense_is_refused(make, words):
     with unchecked(), pytest.raises(ValueError, match=words):
         make()
+
+
+def test_on_a_gpu_a_backward_pass_takes_fewer_points_than_a_forward_pass():
+    """Tensors on "meta" have no memory, and are no CPU's: what is counted is the widest layer, 64 × 32 × 32."""
+    net, x = unfilled(ResNet18(), device="meta"), torch.empty(3, 3, 32, 32, device="meta")
+    assert averages._points(net, x, held=1) == 2**27 // 2**16
+    assert averages._points(net, x, averages.HELD) == 2**27 // 2**16 // averages.HELD
+    assert averages._points(build(ResNet18(), 0), torch.empty(3, 3, 32, 32), averages.HELD) == 4

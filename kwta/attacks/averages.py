@@ -13,6 +13,7 @@ from kwta.networks import Network, calls
 # busy: 512 MiB per layer. The numbers are fixed, so that the same generator gives the same draws on every such machine.
 ENTRIES_CPU = 2**18
 ENTRIES_GPU = 2**27
+HELD = 16  # a backward pass keeps tensors of every layer at once: on a GPU that many times fewer points
 MOST_POINTS = 2**18  # per forward pass, however narrow the network
 
 
@@ -48,7 +49,7 @@ def mean_gradient(
 ) -> Float[Tensor, "batch *shape"]:
     """Σ (∇L(x + σu) + ∇L(x − σu)) / (2 · pairs) over u ~ N(0, 1), drawn for each input, by back-propagation."""
     total = torch.zeros_like(x)
-    for inputs, u, drawn in _draws(net, x, sigma, pairs, generator):
+    for inputs, u, drawn in _draws(net, x, sigma, pairs, generator, HELD):
         points = drawn.reshape(-1, *x.shape[1:]).detach().requires_grad_()
         with torch.enable_grad():
             value = _losses(net, loss, points, labels[inputs], u.shape[1]).sum()
@@ -58,7 +59,7 @@ def mean_gradient(
 
 
 def _draws(
-    net: nn.Module, x: Tensor, sigma: float, pairs: int, generator: Generator
+    net: nn.Module, x: Tensor, sigma: float, pairs: int, generator: Generator, held: int = 1
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Parts of the work, each fit for one forward pass: inputs, some of their u, and the points x + σu and x − σu.
 
@@ -66,7 +67,7 @@ def _draws(
     part is used again by the next: new memory for each would cost as much as the Gaussians.
     """
     flat, device = x.flatten(start_dim=1), generator.device
-    most = max(_points(net, x) // 2, 1)
+    most = max(_points(net, x, held) // 2, 1)
     n_pairs, n_inputs = min(pairs, most), min(max(most // pairs, 1), len(x))
     drawn = torch.empty(n_inputs * n_pairs, flat.shape[1], dtype=x.dtype, device=device)
     room = torch.empty(2 * len(drawn), flat.shape[1], dtype=x.dtype, device=x.device)
@@ -88,9 +89,9 @@ def _losses(net: nn.Module, loss: Loss, points: Tensor, labels: Tensor, pairs: i
     return loss(net(points), repeated.reshape(-1)).view(repeated.shape)
 
 
-def _points(net: nn.Module, x: Float[Tensor, "batch *shape"]) -> int:
-    """How many points one forward pass takes at once."""
-    entries = ENTRIES_CPU if x.device.type == "cpu" else ENTRIES_GPU
+def _points(net: nn.Module, x: Float[Tensor, "batch *shape"], held: int) -> int:
+    """How many points one pass takes at once."""
+    entries = ENTRIES_CPU if x.device.type == "cpu" else ENTRIES_GPU // held
     return min(max(entries // _widest(net, x), 2), MOST_POINTS)
 
 
