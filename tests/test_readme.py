@@ -99,6 +99,8 @@ def visible(module: types.ModuleType) -> dict:
 
     Where two parts have one name, a module sees its own part's.
     """
+    for name in WITH_EXAMPLES:
+        importlib.import_module(name)  # so that `regions.plane` is there, whatever has run before
     own = ".".join(module.__name__.split(".")[:2])
     names: dict = {"torch": torch, "np": np} | {part.split(".")[1]: importlib.import_module(part) for part in PARTS}
     for part in sorted(PARTS, key=lambda part: part == own):

@@ -24,7 +24,8 @@ def values(found: Borders, steps: Stages) -> Float[ndarray, "n 2"]:
 
     >>> net = from_arrays([np.array([[1.0, 0], [0, 1]]), np.array([[1.0, 2]])], [np.ones(2), np.zeros(1)], gamma=0.5)
     >>> where = slices.square(-1, 1, -1, 1)
-    >>> values(jumps.borders(cells(net, where)), stages(net, where)).tolist()
+    >>> steps = regions.stages.stages(net, where)
+    >>> values(borders(regions.plane.of_stages(steps, where)), steps).tolist()
     [[0.0, 2.0]]
 
     Raises ValueError where `steps` has other layers or winners than the borders' cells.

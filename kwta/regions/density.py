@@ -49,7 +49,7 @@ def density(found: Cells | Pieces) -> Density:
     """The number of cells per unit area or pieces per unit length, and the distribution of their sizes.
 
     >>> net = from_arrays([np.array([[1.0, 0], [0, 1]]), np.ones((1, 2))], [np.zeros(2), np.zeros(1)], gamma=None)
-    >>> found = density(plane.cells(net, slices.square(-1, 1, -1, 1)))
+    >>> found = density(regions.plane.cells(net, slices.square(-1, 1, -1, 1)))
     >>> found.n, found.per_unit, found.quantiles.tolist()
     (4, 1.0, [1.0, 1.0, 1.0, 1.0, 1.0])
     """
