@@ -63,8 +63,31 @@ def test_a_limit_is_said(folder, capsys):
     found = document(capsys, folder, "--plane", "-3,3,-3,3", "--max-regions", "3")
     assert not found["complete"]
     assert found["area"] < found["whole"] == 36
-    assert main(["regions", folder, "--max-regions", "3"]) == 0
-    assert "INCOMPLETE" in capsys.readouterr().out
+    for where in ((), ("--line", "-3,-3", "3,3")):
+        assert main(["regions", folder, "--max-regions", "3", *where]) == 0
+        said = capsys.readouterr().out
+        assert said.startswith("INCOMPLETE: there are more than these")
+        assert "exact" not in said
+    assert main(["regions", folder]) == 0
+    said = capsys.readouterr().out
+    assert "regions, exact; " in said
+    assert "INCOMPLETE" not in said
+
+
+def test_checkpoints_that_train_made_have_regions(tmp_path, capsys):
+    planar, images = str(tmp_path / "planar"), str(tmp_path / "images")
+    training = ("--gamma", "0.25", "--epochs", "1", "--out")
+    assert main(["train", "--data", "moons", "--widths", "16,16", *training, planar]) == 0
+    assert main(["train", "--data", "digits", "--widths", "16", *training, images]) == 0
+    capsys.readouterr()
+    found = document(capsys, planar)
+    assert (found["complete"], found["area"]) == (True, pytest.approx(4))
+    ends = [",".join([str(value)] * 64) for value in (0, 1)]
+    found = document(capsys, images, "--line", *ends)
+    assert (found["complete"], found["length"]) == (True, pytest.approx(1))
+    assert found["jumps"]["borders"] == found["regions"] - 1 > 0
+    assert "--line X Y" in refusal(capsys, images)
+    assert "64" in refusal(capsys, images, "--line", "0,1", "1,0")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -62,7 +63,7 @@ def run(arguments: Namespace, console: Console) -> int:
     net = _network(arguments)
     measure = _on_line if arguments.line else _on_plane
     with misuse():
-        where = _line(*arguments.line) if arguments.line else _square(arguments.plane or SQUARE)
+        where = _line(*arguments.line) if arguments.line else _square(arguments.plane or SQUARE, net)
     seconds, found = _timed(lambda: measure(net, where, arguments.max_regions))
     document = {
         "network": arguments.network,
@@ -100,7 +101,10 @@ def _twin(net: Network, gamma: Gamma) -> Network:
     return twin
 
 
-def _square(corners: tuple[float, ...]) -> Slice:
+def _square(corners: tuple[float, ...], net: nn.Module) -> Slice:
+    entries = prod(net.spec.input_shape) if isinstance(net, Network) and net.spec else 2
+    if entries != 2:
+        raise ValueError(f"a square is for networks of 2 inputs, this one has {entries}: name two of them, --line X Y")
     if len(corners) != 4:
         raise ValueError(f"--plane takes 4 numbers x0,x1,y0,y1, got {len(corners)}")
     return slices.square(*corners)
@@ -162,11 +166,11 @@ def _jumps(found: Summary) -> dict[str, Any]:
 def _tell(found: dict[str, Any], console: Console) -> None:
     kind = "regions" if found["on"] == "plane" else "pieces"
     covered = found.get("area", found.get("length"))
-    console.say(f"{found['regions']:,} {kind}, exact; {found['merged']:,} after merging equal affine maps")
-    console.say(
-        f"covered {covered:.12g} of {found['whole']:.12g}"
-        + ("" if found["complete"] else "; INCOMPLETE: --max-regions")
-    )
+    if found["complete"]:
+        console.say(f"{found['regions']:,} {kind}, exact; {found['merged']:,} after merging equal affine maps")
+    else:
+        console.say(f"INCOMPLETE: there are more than these {found['regions']:,} {kind}; --max-regions")
+    console.say(f"covered {covered:.12g} of {found['whole']:.12g}")
     jumps = found["jumps"]
     if jumps["mean"] is not None:
         console.say(
