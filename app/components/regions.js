@@ -10,6 +10,8 @@ const POLL = 160; // ms between an answer and the next question, while training 
 const LOST = 5000; // ms after which a question counts as lost
 const PER_SECOND = 9; // rungs, while γ plays
 const USED = 250; // ms after a click or key elsewhere in which the page begins to work: no question then
+const POINTED = 400; // ms for which the hand counts as pointing
+const SELDOM = 3000; // ms between two questions meanwhile; the background may rest
 const FAST = 8000; // polygons up to which the picture is drawn anew while it is moved; more are moved as an image
 const GENTLE = 1500; // ms before γ starts to play by itself
 const INPUTS = { images: 3, random: 1, gradient: 1, attack: 2 }; // that a plane of each kind takes
@@ -404,7 +406,10 @@ export default mounted((root, send) => {
   let usual = true; // γ follows the shared control until the hand moves it
   let playing = 0; // +1, −1 or 0
   let playAt = 0;
-  let asked = 0;
+  let asked = 0; // when a question went out that has no answer yet
+  let answered = 0; // when the last answer came, and how many in a row brought no picture
+  let empty = 0;
+  let pointed = -Infinity; // when the hand last pointed
   let timer = 0;
   let resting = 0;
   let hover = null; // { slot, x, y } in home coordinates
@@ -448,16 +453,22 @@ export default mounted((root, send) => {
   }
 
   const isWhole = () => d.done && d.whole && pictures.size >= d.rungs.length;
+  // While the hand points, and where answers bring nothing new, seldom: Streamlit takes 20 ms of the browser for each.
+  function mayAsk() {
+    const now = performance.now();
+    const mayWait = !lacking().some((rung) => !isHere(rung)); // what is still missing is not what is looked at
+    if (mayWait && (hand || resting || (now - pointed < POINTED && now - answered < SELDOM))) return false;
+    // Nor while the page is at work already: a question then would break off what somebody waits for.
+    const isBusy = now - used < USED || document.querySelector("[data-test-script-state=running]") !== null;
+    return !document.hidden && !isBusy && !(asked && now - asked < LOST);
+  }
   function poll() {
     clearTimeout(timer);
     if (!d || isWhole() || d.error) return;
     timer = setTimeout(() => {
-      const mayWait = hand || resting; // what is still missing is not what is looked at
-      // Nor while the page is at work already: a question then would break off what somebody waits for.
-      const isBusy = document.querySelector("[data-test-script-state=running]") !== null;
-      if (!document.hidden && !isBusy && performance.now() - used > USED && !(mayWait && !lacking().some((rung) => !isHere(rung))) && !(asked && performance.now() - asked < LOST)) tell(true, true);
+      if (mayAsk()) tell(true, true);
       poll();
-    }, POLL);
+    }, POLL * 2 ** Math.min(empty, 2));
   }
 
   async function receive(bytes) {
@@ -471,6 +482,8 @@ export default mounted((root, send) => {
     const r2 = reader(body.subarray(header.setting_bytes));
     const found = await Promise.all(header.blocks.map(async ([rung, size]) => [rung, picture(await unzipped(r2.bytes(size)))]));
     asked = 0;
+    answered = performance.now();
+    empty = found.length || !header.done ? 0 : empty + 1;
     if (header.key !== d?.key) {
       if (!found.length && header.done) return tell(true, true); // an answer to what this page no longer holds
       pictures = new Map();
@@ -1074,6 +1087,7 @@ export default mounted((root, send) => {
     canvas.addEventListener("pointermove", (event) => {
       if (!d || !setting) return;
       hover = event.pointerType === "touch" ? null : spotOf(event, slot);
+      pointed = performance.now();
       if (hand?.pointers.has(event.pointerId)) pulled(event, canvas);
       if (!pending) pending = requestAnimationFrame(hovered);
     });

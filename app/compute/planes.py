@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from math import isfinite, sqrt
 from typing import Literal
 
@@ -22,6 +23,8 @@ REACH = 0.25
 # The window may show the whole plane and a little around it, or a billionth: float64 still tells cells apart there.
 WIDEST, NARROWEST = 1.0, 1e-9
 DIGITS = 10
+# Planes kept: one answer asks for its plane several times.
+KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -139,14 +142,15 @@ def usual_three(known: Data) -> str:
 
 def home(choice: Choice) -> Slice:
     """The plane's whole square, s(t) = o + t D; Unusable where the choice spans none."""
-    known = data.data(choice.data)
     try:
-        return _home(known, choice)
+        return _home(replace(choice, window=Window(), clip="free"))
     except (ValueError, IndexError) as error:
         raise Unusable(f"this plane cannot be had: {error}. Choose another one.") from error
 
 
-def _home(known: Data, choice: Choice) -> Slice:
+@lru_cache(KEPT)
+def _home(choice: Choice) -> Slice:
+    known = data.data(choice.data)
     low, high = known.box
     if choice.shape == "box":
         return slices.square(low, high, low, high)

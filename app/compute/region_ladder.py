@@ -4,6 +4,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -40,6 +41,7 @@ class Rung:
     winners: tuple[int, ...]
 
 
+@cache
 def rungs(sizes: tuple[int, ...]) -> tuple[Rung, ...]:
     """ReLU as rung 0, then every γ at which some layer gets another winner, ascending; at most MOST_RUNGS of them.
 

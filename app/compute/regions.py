@@ -50,12 +50,15 @@ class Question:
 
 
 def question(setup, weights: str, choice: Choice) -> tuple[Question, Snapshot, Snapshot]:
-    """What is asked, and the two networks as they are now; the first one points out a plane that needs one."""
+    """What is asked, and the two networks as they are now: one and the same, with the same weights, while untrained.
+
+    The first one points out a plane that needs a network.
+    """
     kind = "trained" if weights == "trained" else "untrained"
-    found = [trained.snapshot(initialised(trained.which(setup, kind, phi), weights)) for phi in ("kwta", "relu")]
-    frames = (found[0].frames, found[1].frames)
-    choice = aims.aimed(choice, found[0])
-    return Question(found[0].which, found[1].which, frames, choice), found[0], found[1]
+    kwta, relu = (initialised(trained.which(setup, kind, phi), weights) for phi in ("kwta", "relu"))
+    first = trained.snapshot(kwta)
+    second = trained.snapshot(relu) if relu.is_trained else first
+    return Question(kwta, relu, (first.frames, second.frames), aims.aimed(choice, first)), first, second
 
 
 def initialised(which: Which, weights: str) -> Which:
