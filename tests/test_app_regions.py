@@ -568,12 +568,17 @@ def test_files_and_words_tell_what_was_counted(counted):
 
 
 @pytest.mark.parametrize("over", ["width", "depth"])
-def test_the_figure_has_exact_and_sampled_counts_of_both_networks(counted, over):
-    figure = plots.counts(counted.rows, 0.2, over)
-    traces = figure.to_dict()["data"]
-    drawn = sorted(int(y) for trace in traces for y in trace["y"])
-    assert drawn == sorted([r.regions for r in counted.rows] + [r.sampled for r in counted.rows])
-    assert {trace["line"].get("dash") for trace in traces} == {None, "dot"}
+def test_the_figures_have_exact_and_sampled_counts_of_both_networks(counted, over):
+    figures = plots.counts(counted.rows, 0.2, over)
+    for figure, relu in zip(figures, (False, True), strict=True):
+        traces = figure.to_dict()["data"]
+        drawn = sorted(int(y) for trace in traces for y in trace["y"])
+        rows = [r for r in counted.rows if (r.k is None) == relu]
+        assert drawn == sorted([r.regions for r in rows] + [r.sampled for r in rows])
+        assert {trace["line"].get("dash") for trace in traces} == {None, "dot"}
+        low, high = 10 ** np.array(figure.layout.yaxis.range)
+        assert low < drawn[0] <= drawn[-1] < high
+    assert figures[0].layout.yaxis.range == figures[1].layout.yaxis.range
 
 
 def test_the_python_lines_print_the_same_counts(counted, monkeypatch, capsys):

@@ -119,8 +119,10 @@ def show_counts(job: region_counts.Job, over: str) -> None:
         from app.plots import regions as plots  # Plotly is large, and most visits do without
 
         rows, words = list(job.rows), plots.in_words(job.rows, region_block.SAMPLED)
-        figure = plots.counts(rows, float(job.asked.fraction), "depth" if now == "depth" else "width")
-        st.plotly_chart(figure, key="regions_counts", config={"displayModeBar": False}, alt=words)
+        figures = plots.counts(rows, float(job.asked.fraction), "depth" if now == "depth" else "width")
+        for column, figure, name in zip(st.columns(2), figures, ("kwta", "relu"), strict=True):
+            with column:
+                st.plotly_chart(figure, key=f"regions_counts_{name}", config={"displayModeBar": False}, alt=words)
         st.markdown(words)
         picture.download(
             "CSV of the counts", lambda: region_counts.csv(rows), "kwta-counts.csv", "text/csv", "counts_csv"
