@@ -98,7 +98,7 @@ def steps(
     before: _Place | None = None
     for iterate in climb(arguments, net, x, labels, threat, generator, start):
         place = _Place(iterate, patterns(net, iterate.x))
-        yield _step(place, before, labels, iterate.index == arguments.steps, crossings)
+        yield _step(place, before, labels, arguments, crossings)
         before = place
 
 
@@ -141,19 +141,19 @@ class _Place:
         return self.iterate.seen.gradient[:, None].flatten(start_dim=1).cpu().double().numpy()
 
 
-def _step(place: _Place, before: _Place | None, labels: Tensor, is_last: bool, crossings: Crossings | None) -> Step:
+def _step(place: _Place, before: _Place | None, labels: Tensor, spec: Pgd, crossings: Crossings | None) -> Step:
     iterate, seen = place.iterate, place.iterate.seen
     x = iterate.x.cpu().numpy()
-    norm = np.linalg.norm(place.gradient, axis=1)
-    stopped = np.zeros(len(x), bool) if before is None else (seen.queries == before.iterate.seen.queries).cpu().numpy()
+    prediction = seen.logits.argmax(dim=1)
+    stopped = (spec.until_success & (prediction != labels) | (iterate.index == spec.steps)).cpu().numpy()
     return Step(
         index=iterate.index,
         x=x,
         logits=seen.logits.cpu().numpy(),
         loss=seen.loss.cpu().numpy(),
         margin=margin(seen.logits, labels).cpu().numpy(),
-        prediction=seen.logits.argmax(dim=1).cpu().numpy(),
-        gradient_norm=np.where(stopped | is_last, np.nan, norm),
+        prediction=prediction.cpu().numpy(),
+        gradient_norm=np.where(stopped, np.nan, np.linalg.norm(place.gradient, axis=1)),
         turn=np.full(len(x), np.nan) if before is None else _angle(place.gradient, before.gradient),
         changes=_changes(place.patterns, place.patterns if before is None else before.patterns),
         borders=None if crossings is None else _borders(crossings, x, before),
