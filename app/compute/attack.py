@@ -14,7 +14,7 @@ from torch import Generator, nn
 from app.compute import Unusable, attack_paths, attack_search, data, inputs, regions, trained
 from app.compute.attack_field import Field, field
 from app.compute.attack_paths import Paths, Way
-from app.compute.attack_specs import Attempt, Target
+from app.compute.attack_specs import Attempt, Target, name
 from app.compute.attack_supply import Supply
 from app.compute.trained import Snapshot
 from kwta.attacks import trace
@@ -77,39 +77,45 @@ def target(setup, weights: str, activation: str, gamma: float, image: str) -> tu
 
 def network(aim: Target, snapshot: Snapshot) -> nn.Module:
     """The network under attack: shared, in evaluation mode, on the CPU."""
-    return _network(replace(aim, image=""), snapshot)
+    bare = replace(aim, image="")
+    return _network(name(bare), bare, snapshot)
 
 
+# The caches go by the names of specs: Streamlit takes a millisecond to hash a nested spec, and an answer asks often.
 @st.cache_resource(max_entries=NETWORKS, show_spinner=False)
-def _network(aim: Target, _snapshot: Snapshot) -> nn.Module:
-    if aim.gamma is None or aim.gamma == aim.which.recipe.net.gamma:
+def _network(key: str, _aim: Target, _snapshot: Snapshot) -> nn.Module:  # noqa: ARG001 (names what follows)
+    if _aim.gamma is None or _aim.gamma == _aim.which.recipe.net.gamma:
         return _snapshot.net
     net = deepcopy(_snapshot.net)
     try:
-        set_gamma(net, aim.gamma)
+        set_gamma(net, _aim.gamma)
     except ValueError as error:
         raise Unusable(f"this γ cannot be had: {error}. Choose a larger one.") from error
     return net.eval()
 
 
 def victim(aim: Target, snapshot: Snapshot) -> Victim:
-    """The input under attack."""
-    known = data.data(aim.which.recipe.data)
-    found = inputs.found(known, aim.image)
+    """The input under attack; raises ValueError where the data have none of this name."""
+    return _victim(name(aim), aim, snapshot)
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def _victim(key: str, _aim: Target, _snapshot: Snapshot) -> Victim:  # noqa: ARG001 (names what follows)
+    found = inputs.found(data.data(_aim.which.recipe.data), _aim.image)
     with torch.no_grad():
-        logits = network(aim, snapshot)(torch.tensor(found.x[None]))[0].numpy()
+        logits = network(_aim, _snapshot)(torch.tensor(found.x[None]))[0].numpy()
     label = int(logits.argmax()) if found.label is None else found.label
     return Victim(found.name, found.x.astype(np.float64).ravel(), label, found.label is not None, logits)
 
 
 def steps(attempt: Attempt, snapshot: Snapshot) -> Supply[Step]:
     """The attack's places, the start first; shared by all viewers."""
-    return _steps(attempt, network(attempt.target, snapshot), victim(attempt.target, snapshot).label)
+    return _steps(name(attempt), attempt, network(attempt.target, snapshot), victim(attempt.target, snapshot).label)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
-def _steps(attempt: Attempt, _net: nn.Module, _label: int) -> Supply[Step]:
-    return Supply(partial(_made, attempt, _net, _label))
+def _steps(key: str, _attempt: Attempt, _net: nn.Module, _label: int) -> Supply[Step]:  # noqa: ARG001 (names what follows)
+    return Supply(partial(_made, _attempt, _net, _label))
 
 
 def _made(attempt: Attempt, net: nn.Module, label: int) -> Iterator[Step]:
@@ -146,12 +152,14 @@ def is_confirmed(attempt: Attempt, snapshot: Snapshot, found: list[Step], label:
 def way(attempt: Attempt, snapshot: Snapshot, supply: Supply[Step]) -> Supply[Way]:
     """The borders on the attack's way, once that has come to its end; one item."""
     net, about = network(attempt.target, snapshot), victim(attempt.target, snapshot)
-    return _way((attempt, len(supply.items)), net, about, supply)
+    shape = data.data(attempt.target.which.recipe.data).shape
+    return _way((name(attempt), len(supply.items)), shape, net, about, supply)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
-def _way(key: tuple[Attempt, int], _net: nn.Module, _about: Victim, _supply: Supply[Step]) -> Supply[Way]:
-    shape = data.data(key[0].target.which.recipe.data).shape
+def _way(
+    key: tuple[str, int], shape: tuple[int, ...], _net: nn.Module, _about: Victim, _supply: Supply[Step]
+) -> Supply[Way]:
 
     def made() -> Iterator[Way]:
         yield attack_paths.way(_net, shape, _about.x, _flat(_supply, key[1]))
@@ -167,13 +175,19 @@ def _flat(supply: Supply[Step], n: int) -> np.ndarray:
 def scene(asked: SceneOf, snapshot: Snapshot, supplies: list[Supply[Step]]) -> Supply[Part]:
     """The plane, its regions and the two fields, one after another."""
     aim = asked.attempts[0].target
-    return _scene(asked, network(aim, snapshot), victim(aim, snapshot), supplies)
+    return _scene(name(asked), asked, network(aim, snapshot), victim(aim, snapshot), supplies)
 
 
 @st.cache_resource(max_entries=PLANES, show_spinner=False)
-def _scene(asked: SceneOf, _net: nn.Module, _about: Victim, _supplies: list[Supply[Step]]) -> Supply[Part]:
-    places = tuple(_flat(supply, n) for supply, n in zip(_supplies, asked.places, strict=True))
-    return Supply(partial(_parts, asked, _net, _about, places))
+def _scene(
+    key: str,  # noqa: ARG001 (names what follows)
+    _asked: SceneOf,
+    _net: nn.Module,
+    _about: Victim,
+    _supplies: list[Supply[Step]],
+) -> Supply[Part]:
+    places = tuple(_flat(supply, n) for supply, n in zip(_supplies, _asked.places, strict=True))
+    return Supply(partial(_parts, _asked, _net, _about, places))
 
 
 def _parts(asked: SceneOf, net: nn.Module, about: Victim, places: tuple[np.ndarray, ...]) -> Iterator[Part]:

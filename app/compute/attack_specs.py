@@ -1,7 +1,7 @@
 """What the controls of the Attack view mean: three attacks on one input, each a frozen value and so a cache key."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from math import prod, sqrt
 from typing import Any, Literal
@@ -151,7 +151,7 @@ def width(name: str, values: dict) -> float:
 
 def name(spec: Any) -> str:
     """A name for a spec, the same in every session."""
-    return sha256(repr(asdict(spec)).encode()).hexdigest()[:16]
+    return sha256(repr(spec).encode()).hexdigest()[:16]
 
 
 def spent(attack: Attack) -> str:
