@@ -128,7 +128,10 @@ def test_json_may_leave_out_defaults():
         ('{"version": 2, "kind": "mlp", "widths": [2, 3]}', "version of a spec must be 1, got 2"),
         ('{"version": true, "kind": "mlp", "widths": [2, 3]}', "version of a spec must be 1, got True"),
         ('{"version": 1, "widths": [2, 3]}', "kind of a spec must be one of mlp, cnn, resnet18, alexnet, got None"),
-        ('{"version": 1, "kind": "rnn", "widths": [2, 3]}', "kind of a spec must be one of mlp, cnn, resnet18, alexnet, got 'rnn'"),
+        (
+            '{"version": 1, "kind": "rnn", "widths": [2, 3]}',
+            "kind of a spec must be one of mlp, cnn, resnet18, alexnet, got 'rnn'",
+        ),
         ('{"version": 1, "kind": ["mlp"], "widths": [2, 3]}', r"alexnet, got \['mlp'\]"),
         ('{"version": 1, "kind": "mlp"}', "field 'widths' is missing"),
         ('{"version": 1, "kind": "mlp", "widths": [2, 3], "depth": 2}', "unknown field 'depth'"),
