@@ -263,7 +263,7 @@ def test_a_cancelled_pair_keeps_its_pictures_and_its_network_until_it_is_trained
     viewer.cancel(wanted)
     viewer.cancel(wanted)
     assert viewer.cancelled is not None
-    n = viewer.cancelled.states[0].frames
+    n = min(state.frames for state in viewer.cancelled.states)
     other.chunk(wanted, n + 10)
     runs[0].wait(n + 8, 10)
     header, _ = unpacked(viewer.chunk(wanted, 0))
@@ -280,6 +280,19 @@ def test_a_cancelled_pair_keeps_its_pictures_and_its_network_until_it_is_trained
     header, _ = unpacked(viewer.chunk(wanted, 0))
     assert not header["cancelled"]
     assert [side["done"] for side in header["sides"]] == [False, False]
+
+
+def test_a_cancelled_pair_stands_at_one_epoch_also_where_one_of_them_had_ended_before():
+    viewer = training.Viewer()
+    ended = recipe(None, epochs=2, seed=108)
+    ended_run = finished(viewer.watch(ended))
+    wanted = recipes.Pair(recipe(0.25, epochs=2, seed=108), ended)
+    viewer.watch(wanted.left).want(3)
+    viewer.watch(wanted.left).wait(3, 10)
+    viewer.cancel(wanted)
+    header, _ = unpacked(viewer.chunk(wanted, 0))
+    assert 0 < len(header["sides"][0]["frames"]) < len(ended_run.frames)
+    assert [side["done"] for side in header["sides"]] == [True, True]
 
 
 def test_training_again_after_a_cancel_takes_the_same_course():

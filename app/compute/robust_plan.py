@@ -28,6 +28,8 @@ LABELS = {
 ENSEMBLES = {"quick": "quick", "standard": "standard, many times the queries"}
 TRAININGS = {"plain": "plain", "both": "plain and adversarial"}
 MAX_IMAGES, MAX_GAMMAS = 1000, 6
+# γ at which networks are judged beside that of the sidebar, unless others are asked for.
+FURTHER = (0.1, 0.05)
 # Steps of the attack in adversarial training (Madry et al.): ten cost as much again and change little on a page.
 STEPS = 7
 # Where accuracy is measured against ε, in shares of it; 1 is the table.
@@ -116,7 +118,10 @@ def _recipes(setup, others: str) -> tuple[Recipe, ...]:
     """ReLU, the shared γ, and the others, each trained alike."""
     relu, kwta = (trained.which(setup, activation=phi).recipe for phi in ("relu", "kwta"))
     gammas = [gamma for gamma in gammas_in(others) if gamma != setup.gamma]
-    return (relu, kwta, *(replace(kwta, net=networks.with_gamma(kwta.net, gamma)) for gamma in gammas))
+    try:
+        return (relu, kwta, *(replace(kwta, net=networks.with_gamma(kwta.net, gamma)) for gamma in gammas))
+    except networks.NetworkError as error:
+        raise networks.NetworkError(f"further k-WTA networks: {error}") from error
 
 
 def _twin(recipe: Recipe) -> Recipe:
@@ -209,6 +214,17 @@ def read_gammas(text: str) -> str:
     if len(found) > MAX_GAMMAS:
         raise ValueError(f"at most {MAX_GAMMAS} further γ stand beside each other, got {len(found)}")
     return ",".join(f"{gamma:g}" for gamma in found)
+
+
+def usual_others(setup) -> str:
+    """The further γ to begin with: those of FURTHER that leave every layer a winner.
+
+    >>> from app.state import Setup
+    >>> usual_others(Setup()), usual_others(Setup(data="moons@0.05", net="16,16"))
+    ('0.1,0.05', '0.1')
+    """
+    fewest = networks.least(min(networks.spec(setup).sizes))
+    return ",".join(f"{gamma:g}" for gamma in FURTHER if gamma >= fewest)
 
 
 def gammas_in(text: str) -> tuple[float, ...]:

@@ -73,7 +73,7 @@ class Viewer:
         """The frames of both runs from `have` on, as `packing.packed` describes; none after they were cancelled."""
         known = data.data(pair.left.data)
         if self.cancelled and self.cancelled.pair == pair:
-            upto = [state.frames for state in self.cancelled.states]
+            upto = [min(state.frames for state in self.cancelled.states)] * WATCHED  # both at the same epoch
             return packing.packed(list(self.cancelled.runs), recipes.key(pair), have, known, upto)
         self.cancelled = None
         return packing.packed([self.watch(pair.left), self.watch(pair.right)], recipes.key(pair), have, known)

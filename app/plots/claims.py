@@ -6,9 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 HEIGHT = 380
-# k-WTA and ReLU: told apart by the dash as well.
+# k-WTA and ReLU, on light and on dark ground: told apart by the dash as well.
 STYLES = (("#D55E00", "solid"), ("#0072B2", "dash"))
-FAINT = 0.28
+DARK = (("#FF8A50", "solid"), ("#56B4E9", "dash"))
+FAINT = {False: 0.3, True: 0.45}
 # Labels at the ends of two lines are this many pixels apart at least, of the height that 100 % takes.
 APART, TALL = 22, 270
 
@@ -24,12 +25,12 @@ class Course(Protocol):
     def name(self) -> str: ...
 
 
-def right(shown: tuple[Course, ...], others: tuple[Course, ...]) -> go.Figure:
+def right(shown: tuple[Course, ...], others: tuple[Course, ...], is_dark: bool = False) -> go.Figure:
     """The percentage that is right after each step: k-WTA and ReLU by the chosen rule, faintly by the other."""
-    figure = _figure(shown, others, "Still right, % of the test inputs", lambda course: course.share)
+    figure = _figure(shown, others, "Still right, % of the test inputs", lambda course: course.share, is_dark)
     ends = [float(course.share[-1]) for course in shown]
     shifts = _shifts(ends)
-    for end, shift, (colour, _) in zip(ends, shifts, STYLES, strict=True):
+    for end, shift, (colour, _) in zip(ends, shifts, DARK if is_dark else STYLES, strict=True):
         figure.add_annotation(
             x=len(shown[0].share) - 1,
             y=end,
@@ -43,15 +44,15 @@ def right(shown: tuple[Course, ...], others: tuple[Course, ...]) -> go.Figure:
     return figure
 
 
-def moved(shown: tuple[Course, ...], others: tuple[Course, ...]) -> go.Figure:
+def moved(shown: tuple[Course, ...], others: tuple[Course, ...], is_dark: bool = False) -> go.Figure:
     """How far the inputs have moved after each step, in % of ε."""
-    return _figure(shown, others, "Moved, % of ε (mean ‖δ‖∞)", lambda course: 100 * course.moved)
+    return _figure(shown, others, "Moved, % of ε (mean ‖δ‖∞)", lambda course: 100 * course.moved, is_dark)
 
 
-def _figure(shown: tuple[Course, ...], others: tuple[Course, ...], title: str, values) -> go.Figure:
+def _figure(shown: tuple[Course, ...], others: tuple[Course, ...], title: str, values, is_dark: bool) -> go.Figure:
     figure = go.Figure()
-    for courses, opacity, width in ((others, FAINT, 2), (shown, 1.0, 3.5)):
-        for course, (colour, dash) in zip(courses, STYLES, strict=True):
+    for courses, opacity, width in ((others, FAINT[is_dark], 2), (shown, 1.0, 3.5)):
+        for course, (colour, dash) in zip(courses, DARK if is_dark else STYLES, strict=True):
             y = values(course)
             figure.add_scatter(
                 x=np.arange(len(y)),

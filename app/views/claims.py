@@ -72,10 +72,12 @@ def show(setup: Setup, chosen: dict) -> bool:
     words = claims.in_words(courses, others)
     from app.plots import claims as plots  # Plotly is large, and most visits do without
 
+    is_dark = st.context.theme.type == "dark"
+    bare = {"displayModeBar": False}
     for column, figure, key in zip(
         st.columns([3, 2]), (plots.right, plots.moved), ("claims_right", "claims_moved"), strict=True
     ):
-        column.plotly_chart(figure(courses, others), key=key, config={"displayModeBar": False}, alt=words)
+        column.plotly_chart(figure(courses, others, is_dark), key=key, config=bare, alt=words)
     with st.container(key="words_claims"):
         st.markdown(words)
         is_done = all(net.is_done for net in nets)
@@ -91,7 +93,7 @@ def details(net: trained.Snapshot, chosen: dict) -> None:
         case "story":
             st.markdown(text.load("claims_story"))
             for statement in claims.story():
-                st.markdown(f"> {text.plainly(statement.text)}  \n> *{text.plainly(statement.source)}*")
+                st.markdown(f"- {text.plainly(statement.text)} *{text.plainly(statement.source)}.*")
             st.dataframe(claims.figures(), hide_index=True, key="claims_figures")
         case "origin":
             st.markdown(text.load("claims_origin"))

@@ -35,7 +35,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
         Control(
             "others",
             "Also k-WTA with γ",
-            "0.1,0.05",
+            robust_plan.usual_others(setup),
             "Networks beside ReLU and the γ of the sidebar, each trained for its γ.",
             robust_plan.read_gammas,
             False,
@@ -49,10 +49,12 @@ def controls(setup: Setup) -> tuple[Control, ...]:
 
 
 def fit(rows: tuple[Control, ...], setup: Setup) -> None:
-    """Other data and another norm have an ε of their own."""
-    now = (setup.data, state.value(state.control("rnorm", rows)))
-    if st.session_state.setdefault(FITTED, now) != now:
-        st.session_state["reps"] = state.control("reps", rows).default
+    """Other data and another norm have an ε of their own, and other layers further γ that they can have."""
+    now = {"reps": (setup.data, state.value(state.control("rnorm", rows))), "others": (setup.data, setup.net)}
+    before = st.session_state.setdefault(FITTED, now)
+    for key in now:
+        if before[key] != now[key]:
+            st.session_state[key] = state.control(key, rows).default
     st.session_state[FITTED] = now
 
 

@@ -1,8 +1,6 @@
 """`attack`: how robust a saved network is, and whether its gradients hide that it is not."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from math import prod
 from typing import Any, get_args
@@ -19,7 +17,7 @@ from kwta.attacks.noise import Noise
 from kwta.attacks.outcomes import Outcome, Progress, Robustness, Skipped
 from kwta.attacks.search import RandomSearch
 from kwta.attacks.signs import follows_gradients
-from kwta.cli import checkpoint, twins
+from kwta.cli import checkpoint, threads, twins
 from kwta.cli.console import Console
 from kwta.cli.evaluate import data_spec
 from kwta.cli.failures import UsageError, misuse
@@ -41,7 +39,6 @@ EXAMPLES = (
     "attack runs/mnist --eps 0.1 --twin runs/mnist-relu --attacks pgd,square,adaptive",
 )
 IMAGES = 200
-SMALL = 2_000_000  # parameters
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -100,7 +97,7 @@ def run(arguments: Namespace, console: Console) -> int:
     x, labels = _images(data, arguments.images, console)
     twin = twins.found(arguments, net, console) if "transfer" in names(attacks) else None
     net, twin, x, labels = net.to(device), twin and twin.to(device), x.to(device), labels.to(device)
-    with _threads(net):
+    with threads.few(net):
         with misuse():
             records = evaluate(net, x, labels, threat, attacks, arguments.seed, twin, budget)
         found = _followed(records, console, len(x))
@@ -108,18 +105,6 @@ def run(arguments: Namespace, console: Console) -> int:
     own = {"checkpoint": arguments.checkpoint, "data": asdict(data.spec), "gammas": gammas_of(net)}
     console.document({**own, "device": devices.describe(device), **_document(found, masking)})
     return 0
-
-
-@contextmanager
-def _threads(net: Network) -> Iterator[None]:
-    """One thread for a small network: on a busy machine threads that wait for each other made it fifty times slower."""
-    before = torch.get_num_threads()
-    assert net.spec is not None
-    torch.set_num_threads(1 if net.spec.n_parameters < SMALL else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _known() -> tuple[str, ...]:

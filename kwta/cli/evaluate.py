@@ -8,7 +8,7 @@ import torch
 from numpy import ndarray
 
 from kwta import devices
-from kwta.cli import checkpoint
+from kwta.cli import checkpoint, threads
 from kwta.cli.console import Console
 from kwta.cli.failures import UsageError, misuse
 from kwta.cli.options import data as data_options
@@ -46,10 +46,11 @@ def run(arguments: Namespace, console: Console) -> int:
     data = data_options.loaded(data_spec(arguments, net), console)
     network_options.check_fit(net.spec, data)
     net.to(device)
-    parts = {
-        "train": _measured(net, data.x_train, data.labels_train, device),
-        "test": _measured(net, data.x_test, data.labels_test, device),
-    }
+    with threads.few(net):
+        parts = {
+            "train": _measured(net, data.x_train, data.labels_train, device),
+            "test": _measured(net, data.x_test, data.labels_test, device),
+        }
     _tell(parts, console)
     own = {"checkpoint": arguments.checkpoint, "data": asdict(data.spec), "device": devices.describe(device)}
     console.document({**own, "gammas": gammas_of(net), "winners": winners_of(net), **parts})

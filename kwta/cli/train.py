@@ -7,7 +7,7 @@ import torch
 
 from kwta import devices
 from kwta.attacks.training import objective
-from kwta.cli import checkpoint, words
+from kwta.cli import checkpoint, threads, words
 from kwta.cli.console import Console
 from kwta.cli.epochs import followed
 from kwta.cli.failures import FailedError, misuse
@@ -53,13 +53,14 @@ def run(arguments: Namespace, console: Console) -> int:
     net = build(network_options.spec(arguments, data), arguments.seed)
     with misuse():
         records = train(net, data, plan, device=str(device), objective=objective(plan.adversarial, data.box))
-    for sentence in (_described(net, data, device), *training_options.surprises(plan)):
-        console.note(sentence)
-    try:
-        epochs, stopped = followed(records, console, _n_steps(data, plan))
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(f"interrupted; {_unsaved(arguments.out)}") from stop
-    record = training_record(data, plan, device, epochs, stopped)
+    with threads.few(net):
+        for sentence in (_described(net, data, device), *training_options.surprises(plan)):
+            console.note(sentence)
+        try:
+            epochs, stopped = followed(records, console, _n_steps(data, plan))
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"interrupted; {_unsaved(arguments.out)}") from stop
+        record = training_record(data, plan, device, epochs, stopped)
     console.report(stopped.message)
     _end(net, record, stopped, arguments.out, console)
     return 0
