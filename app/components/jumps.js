@@ -163,12 +163,13 @@ export default mounted((root, send) => {
   let usual = true; // γ follows the shared control until the hand moves it
   let playing = 0; // +1, −1 or 0
   let playAt = 0;
+  let tour = null; // while γ plays unasked: the rung at first, { home, isBack } from k = 1
   let hover = null; // { x, y } in home coordinates
   let pinned = null;
   let hand = null; // pointers on the canvas
   let colours = theme(root);
   let arriving = Promise.resolve();
-  let gentle = !reducedMotion();
+  let gentle = !reducedMotion(); // γ may still play unasked
   let spoken = "";
   let target = null; // the 2-D context that is painted on
 
@@ -192,7 +193,8 @@ export default mounted((root, send) => {
     const found = await Promise.all(header.blocks.map(async ([rung, size]) => [rung, picture(await unzipped(r2.bytes(size)))]));
     const isOwn = hear.isOwn(header.seq);
     hear.answered(header.seq, isOwn);
-    if (header.key !== d?.key) pictures = new Map();
+    const isNew = header.key !== d?.key;
+    if (isNew) pictures = new Map();
     found.forEach(([rung, p]) => pictures.set(rung, p));
     const other = setting?.name !== next?.name;
     setting = next;
@@ -201,9 +203,11 @@ export default mounted((root, send) => {
     failed = new Map(d.failed);
     if (!state || isOwn || other) {
       if (!hand && !hear.resting) {
-        const rung = playing && state ? state.rung : header.state.rung;
-        state = { ...header.state, rung };
-        usual = header.state.usual && !playing;
+        if (tour && (isNew || header.state.rung !== tour.home)) playing = 0;
+        if (!playing) tour = null;
+        state = { ...header.state, rung: playing ? state.rung : header.state.rung };
+        usual = header.state.usual && (!playing || tour !== null);
+        gentle &&= usual;
         view = windowOf(header.state.window);
         delete state.usual;
         delete state.bare;
@@ -216,7 +220,7 @@ export default mounted((root, send) => {
     hear.poll();
     if (gentle && !d.each && d.done && pictures.size >= d.rungs.length && usual && header.state.window === "" && header.state.phi === "kwta") {
       gentle = false;
-      setTimeout(() => usual && !document.hidden && !hover && play(), GENTLE);
+      setTimeout(() => usual && state.phi === "kwta" && !playing && !document.hidden && !hover && !hand && play({ home: state.rung, isBack: false }), GENTLE);
     }
   }
 
@@ -249,20 +253,31 @@ export default mounted((root, send) => {
     if (!playing && byKey) hear.rested();
   }
 
-  function play() {
+  // By hand, or as a tour: once through all rungs and back. γ stays what it was, and nobody is told.
+  function play(asTour = null) {
     if (!d) return;
     state.phi = "kwta";
     playing = state.rung >= rungs() ? -1 : 1;
     playAt = state.rung;
-    usual = false;
+    tour = asTour;
+    if (!tour) usual = false;
     clock.start();
     look();
   }
   function halt() {
     if (!playing) return;
     playing = 0;
+    tour = null;
+    usual = false; // where the hand stops a tour is its choice
     look();
     hear.rested();
+  }
+  function goHome() {
+    state.rung = tour.home;
+    playing = 0;
+    tour = null;
+    look();
+    draw();
   }
   const clock = frames((seconds) => {
     if (!playing || !d) return false;
@@ -271,7 +286,14 @@ export default mounted((root, send) => {
     if (!isHere(place) && !failed.has(place)) return true; // it will come
     playAt = next;
     if (playAt >= rungs()) playing = -1;
-    if (playAt <= 1 && playing < 0) { state.rung = 1; draw(); halt(); return false; }
+    if (playAt <= 1 && playing < 0) {
+      state.rung = 1;
+      draw();
+      if (!tour) { halt(); return false; }
+      playing = 1;
+      tour.isBack = true;
+    }
+    if (tour?.isBack && playAt >= tour.home) { goHome(); return false; }
     if (place !== state.rung) {
       state.rung = place;
       draw();
@@ -750,6 +772,7 @@ export default mounted((root, send) => {
   // ----- the hand
 
   function zoomed(factor, x, y) {
+    if (tour) halt();
     const half = clampTo(view.half / factor, NARROWEST, 1);
     const f = half / view.half;
     view = inHome(x + (view.x - x) * f, y + (view.y - y) * f, half);
@@ -870,6 +893,7 @@ export default mounted((root, send) => {
 
   function choose(key, value) {
     if (!d) return;
+    if (tour) goHome();
     halt();
     state[key] = value;
     if (["plane", "three", "pseed", "clip"].includes(key)) { view = { x: 0, y: 0, half: 1 }; pinned = null; }

@@ -406,6 +406,7 @@ export default mounted((root, send) => {
   let usual = true; // γ follows the shared control until the hand moves it
   let playing = 0; // +1, −1 or 0
   let playAt = 0;
+  let tour = null; // while γ plays unasked: the rung at first, { home, isBack } from k = 1
   let asked = 0; // when a question went out that has no answer yet
   let answered = 0; // when the last answer came, and how many in a row brought no picture
   let empty = 0;
@@ -418,7 +419,7 @@ export default mounted((root, send) => {
   let colours = theme(root);
   let arriving = Promise.resolve();
   let fittedTo = "";
-  let gentle = !reducedMotion();
+  let gentle = !reducedMotion(); // γ may still play unasked
   let spoken = "";
 
   // ----- talking with the page
@@ -484,7 +485,8 @@ export default mounted((root, send) => {
     asked = 0;
     answered = performance.now();
     empty = found.length || !header.done ? 0 : empty + 1;
-    if (header.key !== d?.key) {
+    const isNew = header.key !== d?.key;
+    if (isNew) {
       if (!found.length && header.done) return tell(true, true); // an answer to what this page no longer holds
       pictures = new Map();
       bitmaps = [null, null];
@@ -497,9 +499,11 @@ export default mounted((root, send) => {
     more = new Map(d.more.map(([rung, pieces, sampled]) => [rung, { pieces, sampled }]));
     if (!state || header.seq >= sent || other) {
       if (!hand && !resting) {
-        const rung = state && !playing && usual === header.state.usual ? header.state.rung : playing ? state.rung : header.state.rung;
-        state = { ...header.state, rung };
-        usual = header.state.usual && !playing;
+        if (tour && (isNew || header.state.rung !== tour.home)) playing = 0;
+        if (!playing) tour = null;
+        state = { ...header.state, rung: playing ? state.rung : header.state.rung };
+        usual = header.state.usual && (!playing || tour !== null);
+        gentle &&= usual;
         view = windowOf(header.state.window);
       }
       sent = Math.max(sent, header.seq);
@@ -513,7 +517,7 @@ export default mounted((root, send) => {
     prepared();
     if (gentle && d.done && pictures.size >= d.rungs.length && usual && header.state.window === "") {
       gentle = false;
-      setTimeout(() => usual && !document.hidden && !hover && play(), GENTLE);
+      setTimeout(() => usual && !playing && !document.hidden && !hover && !hand && play({ home: state.rung, isBack: false }), GENTLE);
     }
     return undefined;
   }
@@ -559,19 +563,30 @@ export default mounted((root, send) => {
     if (!playing) rested();
   }
 
-  function play() {
+  // By hand, or as a tour: once through all rungs and back. γ stays what it was, and nobody is told.
+  function play(asTour = null) {
     if (!d) return;
     playing = state.rung >= rungs() ? -1 : 1;
     playAt = state.rung;
-    usual = false;
+    tour = asTour;
+    if (!tour) usual = false;
     clock.start();
     look();
   }
   function halt() {
     if (!playing) return;
     playing = 0;
+    tour = null;
+    usual = false; // where the hand stops a tour is its choice
     look();
     rested();
+  }
+  function goHome() {
+    state.rung = tour.home;
+    playing = 0;
+    tour = null;
+    look();
+    draw();
   }
   const clock = frames((seconds) => {
     if (!playing || !d) return false;
@@ -582,7 +597,14 @@ export default mounted((root, send) => {
     }
     playAt = next;
     if (playAt >= rungs()) playing = -1;
-    if (playAt <= 1 && playing < 0) { state.rung = 1; draw(); halt(); return false; }
+    if (playAt <= 1 && playing < 0) {
+      state.rung = 1;
+      draw();
+      if (!tour) { halt(); return false; }
+      playing = 1;
+      tour.isBack = true;
+    }
+    if (tour?.isBack && playAt >= tour.home) { goHome(); return false; }
     const rung = clampTo(Math.round(playAt), 1, rungs());
     if (rung !== state.rung) {
       state.rung = rung;
@@ -1054,6 +1076,7 @@ export default mounted((root, send) => {
   // ----- the hand
 
   function zoomed(factor, x, y, moving = true) {
+    if (tour) halt();
     const half = clampTo(view.half / factor, NARROWEST, 1);
     const f = half / view.half;
     view = inHome(x + (view.x - x) * f, y + (view.y - y) * f, half);
@@ -1173,6 +1196,7 @@ export default mounted((root, send) => {
   };
 
   function choose(key, value) {
+    if (tour) goHome();
     halt();
     state[key] = value;
     if (["plane", "three", "pseed", "clip"].includes(key)) { view = { x: 0, y: 0, half: 1 }; pinned = null; }

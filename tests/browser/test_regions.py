@@ -112,6 +112,48 @@ def test_arrows_step_and_space_plays(box):
     expect(box).to_have_attribute("data-playing", "false")
 
 
+# Every rung that the picture shows from now on.
+RUNGS = """box => {
+    window.rungs = [box.dataset.rung];
+    const seen = () => window.rungs.at(-1) === box.dataset.rung || window.rungs.push(box.dataset.rung);
+    new MutationObserver(seen).observe(box, { attributes: true });
+}"""
+
+
+@pytest.mark.parametrize("view", ["regions", "jumps"])
+def test_gamma_plays_once_unasked_and_returns_to_the_shared_one(page, visit, view):
+    page.emulate_media(reduced_motion="no-preference")
+    visit(view, **LINK)
+    box = page.get_by_test_id(view)
+    expect(box).to_have_attribute("data-rung", "4", timeout=SECONDS)
+    box.evaluate(RUNGS)
+    expect(box).to_have_attribute("data-playing", "true", timeout=SECONDS)
+    expect(box).to_have_attribute("data-playing", "false", timeout=SECONDS)
+    rungs = [int(rung) for rung in page.evaluate("window.rungs")]
+    assert set(rungs) == set(range(1, N + 1))
+    assert rungs[0] == rungs[-1] == 4
+    page.wait_for_timeout(2_000)  # a report would have changed the address by now
+    expect(box).to_have_attribute("data-rung", "4")
+    expect(box).to_have_attribute("data-playing", "false")
+    assert "rung=" not in page.url
+
+
+@pytest.mark.parametrize("view", ["regions", "jumps"])
+def test_stopping_what_plays_unasked_is_a_choice_of_gamma(page, visit, view):
+    page.emulate_media(reduced_motion="no-preference")
+    visit(view, **LINK)
+    box = page.get_by_test_id(view)
+    expect(box).to_have_attribute("data-playing", "true", timeout=SECONDS)
+    expect(box).not_to_have_attribute("data-rung", "4")
+    page.keyboard.press(" ")
+    expect(box).to_have_attribute("data-playing", "false")
+    rung = box.get_attribute("data-rung")
+    expect(page).to_have_url(re.compile(rf"rung={rung}\b"))
+    expect(box).to_have_attribute("data-rung", rung or "")
+    page.reload()
+    expect(box).to_have_attribute("data-rung", rung or "", timeout=SECONDS)
+
+
 def test_zooming_finds_the_exact_cells_of_the_part(box):
     page = box.page
     page.mouse.move(*middle(part(box, "stage")))
