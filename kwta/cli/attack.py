@@ -169,7 +169,7 @@ def _masking(
     assert isinstance(masking, Masking)
     console.report(f"Verdict: {masking.verdict}")
     for sign in masking.evidence:
-        console.report(f"  {'speaks for masking' if sign.speaks else 'does not':<18}  {sign.sentence}")
+        console.report(f"  {'sign of masking' if sign.speaks else 'no sign':<15}  {sign.sentence}")
     return masking
 
 
