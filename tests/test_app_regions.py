@@ -8,11 +8,13 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import ladders
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from ladders import headed, sent, walk
 from streamlit.testing.v1 import AppTest
 
 from app.compute import (
@@ -44,39 +46,11 @@ SQUARE = (np.zeros(2), 1.0)
 
 
 def opened(**link) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=SECONDS)
-    for key, value in link.items():
-        at.query_params[key] = str(value)
-    at.switch_page("views/regions.py")
-    return at.run()
-
-
-def walk(node):
-    yield node
-    for child in getattr(node, "children", {}).values():
-        yield from walk(child)
-
-
-def sent(at: AppTest) -> bytes:
-    """The one block of bytes that the component gets."""
-    protos = [e.proto for e in walk(at._tree) if getattr(e, "type", "") == "bidi_component"]
-    return next(p.bytes for p in protos if p.WhichOneof("data") == "bytes")
-
-
-def headed(block: bytes) -> tuple[dict, bytes]:
-    length = int.from_bytes(block[:4], "little")
-    return json.loads(block[4 : 4 + length]), block[4 + length :]
+    return ladders.opened("regions", **link)
 
 
 def pictures(block: bytes) -> tuple[dict, dict[int, dict]]:
-    """The answer's header and the pictures in it, by rung."""
-    header, body = headed(block)
-    found, at = {}, header["setting_bytes"]
-    for rung, size in header["blocks"]:
-        found[rung] = picture(body[at : at + size])
-        at += size
-    assert at == len(body)
-    return header, found
+    return ladders.pictures(block, picture)
 
 
 def picture(block: bytes) -> dict:
