@@ -79,8 +79,8 @@ def _data(c: state.Control) -> None:
         st.file_uploader(
             "File", type=["csv", "npz", "zip"], key="upload", on_change=_uploaded, label_visibility="collapsed"
         )
-    if problem := st.session_state.get("_upload_problem"):
-        st.caption(f":orange[{text.plainly(text.sentence(problem))}]")
+        if problem := st.session_state.get("_upload_problem"):
+            st.warning(text.plainly(text.sentence(problem)), icon=":material/info:")  # where the eyes are
 
 
 def _uploaded() -> None:
