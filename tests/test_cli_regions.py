@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from kwta.cli.main import main
@@ -86,8 +87,12 @@ def test_checkpoints_that_train_made_have_regions(tmp_path, capsys):
     found = document(capsys, images, "--line", *ends)
     assert (found["complete"], found["length"]) == (True, pytest.approx(1))
     assert found["jumps"]["borders"] == found["regions"] - 1 > 0
-    assert "--line X Y" in refusal(capsys, images)
-    assert "64" in refusal(capsys, images, "--line", "0,1", "1,0")
+    for plane in ((), ("--plane", "-1,1,-1,1")):
+        said = refusal(capsys, images, *plane)
+        assert "takes 64: give --line X Y, two inputs of 64 numbers each" in said
+        assert "kwta.slices.through" in said
+    said = refusal(capsys, images, "--line", "0,1", "1,0,0")
+    assert "two inputs of 64 numbers each, with commas, got one of 2 and one of 3" in said
 
 
 @pytest.mark.parametrize(
@@ -112,3 +117,14 @@ def test_weights_alone_need_an_activation_and_must_be_there(tmp_path, capsys):
     assert "no file" in refusal(capsys, str(tmp_path / "x.npz"), "--relu")
     (tmp_path / "x.npz").write_bytes(b"nothing")
     assert "x.npz" in refusal(capsys, str(tmp_path / "x.npz"), "--relu", code=1)
+    assert "x.npz" in refusal(capsys, str(tmp_path / "x.npz"), "--gamma", "0.5", code=1)
+
+
+@pytest.mark.parametrize(
+    ("gamma", "said"), [("0.01", "k = 0"), ("0.5,0.5,0.5", "one entry per hidden layer, 1, got 3")]
+)
+def test_a_gamma_that_the_weights_cannot_have_is_misuse_and_no_failure(tmp_path, capsys, gamma, said):
+    file = tmp_path / "net.npz"
+    np.savez(file, W0=np.eye(4, 2), b0=np.zeros(4), W1=np.ones((1, 4)), b1=np.zeros(1))
+    assert said in refusal(capsys, str(file), "--gamma", gamma, code=2)
+    assert document(capsys, str(file), "--gamma", "0.5")["winners"] == [2]

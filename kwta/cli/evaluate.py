@@ -76,7 +76,7 @@ def _measured(net: Network, x: ndarray, labels: ndarray, device: torch.device) -
 
 
 def _tell(parts: dict[str, dict[str, Any]], console: Console) -> None:
-    console.say(f"{'part':<6} {'examples':>9} {'right':>9} {'accuracy':>10} {'loss':>9}  dead units per hidden layer")
+    console.say(f"{'part':<6} {'examples':>9} {'correct':>9} {'accuracy':>10} {'loss':>9}  dead units per hidden layer")
     for name, part in parts.items():
         counts = f"{part['examples']:>9,} {part['right']:>9,}"
         dead = ", ".join(map(str, part["dead"]))

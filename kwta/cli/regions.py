@@ -1,7 +1,7 @@
 """`regions`: the exact linear regions and jumps of a network on a plane or along a line."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -26,9 +26,9 @@ from kwta.slices import Slice
 
 DESCRIPTION = """\
 Exact linear regions of a network on a square of its input plane or along a line, in float64, with the jumps of f at
-their borders. A region is a convex cell of inputs with one full pattern; merged pieces are neighbouring cells with the
-same affine map, counted once. FILE.npz holds weights W0, b0, W1, b1, ...; a checkpoint is a folder that train made.
-The square is [-1, 1] x [-1, 1] unless --plane names another."""
+their borders. A region is a convex cell of inputs with one full pattern; "merged" counts neighbouring cells that have
+the same affine map as one. FILE.npz holds weights W0, b0, W1, b1, ...; a checkpoint is a folder that train made.
+The square is [-1, 1] x [-1, 1] unless --plane names another; networks of other than 2 inputs take --line."""
 EXAMPLES = (
     "regions runs/moons",
     "regions runs/moons --gamma 0.5 --plane -2,2,-2,2 --json",
@@ -63,7 +63,7 @@ def run(arguments: Namespace, console: Console) -> int:
     net = _network(arguments)
     measure = _on_line if arguments.line else _on_plane
     with misuse():
-        where = _line(*arguments.line) if arguments.line else _square(arguments.plane or SQUARE, net)
+        where = _line(arguments.line, net) if arguments.line else _square(arguments.plane or SQUARE, net)
     seconds, found = _timed(lambda: measure(net, where, arguments.max_regions))
     document = {
         "network": arguments.network,
@@ -77,19 +77,24 @@ def run(arguments: Namespace, console: Console) -> int:
     return 0
 
 
-def _network(arguments: Namespace) -> nn.Module:
+def _network(arguments: Namespace) -> Network:
     """The network with the activation that was asked for. Raises UsageError or FailedError where there is none."""
     if not arguments.network.endswith(".npz"):
         net = checkpoint.network(arguments.network)
         if arguments.relu or arguments.gamma is not None:
             with misuse():
                 net = _twin(net, None if arguments.relu else arguments.gamma)
-        return net.eval()
+        net.eval()
+        return net
     if arguments.gamma is None and not arguments.relu:
         raise UsageError(f"{arguments.network} holds weights alone: say --gamma G or --relu")
     if not Path(arguments.network).is_file():
         raise UsageError(f"there is no file {arguments.network}")
     with failure():
+        weights = from_npz(arguments.network, None)
+    if arguments.relu:
+        return weights
+    with misuse():
         return from_npz(arguments.network, arguments.gamma)
 
 
@@ -101,17 +106,31 @@ def _twin(net: Network, gamma: Gamma) -> Network:
     return twin
 
 
-def _square(corners: tuple[float, ...], net: nn.Module) -> Slice:
-    entries = prod(net.spec.input_shape) if isinstance(net, Network) and net.spec else 2
-    if entries != 2:
-        raise ValueError(f"a square is for networks of 2 inputs, this one has {entries}: name two of them, --line X Y")
+def _square(corners: tuple[float, ...], net: Network) -> Slice:
+    if (entries := _entries(net)) != 2:
+        raise ValueError(
+            f"a plane x0,x1,y0,y1 is for networks of 2 inputs, this one takes {entries}: give --line X Y, two inputs "
+            f"of {entries} numbers each, with commas; planes through three inputs are made in Python, by "
+            "kwta.slices.through(a, b, c), for kwta.regions.plane.cells"
+        )
     if len(corners) != 4:
         raise ValueError(f"--plane takes 4 numbers x0,x1,y0,y1, got {len(corners)}")
     return slices.square(*corners)
 
 
-def _line(x: tuple[float, ...], y: tuple[float, ...]) -> Slice:
+def _line(ends: Sequence[tuple[float, ...]], net: Network) -> Slice:
+    x, y = ends
+    if {len(x), len(y)} != {entries := _entries(net)}:
+        raise ValueError(
+            f"--line takes two inputs of {entries} numbers each, with commas, got one of {len(x)} and one of {len(y)}"
+        )
     return slices.segment(np.array(x), np.array(y))
+
+
+def _entries(net: Network) -> int:
+    """Numbers in one input."""
+    assert net.spec is not None  # networks of checkpoints and of weights alone have one
+    return prod(net.spec.input_shape)
 
 
 def _timed(work: Callable[[], dict[str, Any]]) -> tuple[float, dict[str, Any]]:
@@ -167,7 +186,7 @@ def _tell(found: dict[str, Any], console: Console) -> None:
     kind = "regions" if found["on"] == "plane" else "pieces"
     covered = found.get("area", found.get("length"))
     if found["complete"]:
-        console.say(f"{found['regions']:,} {kind}, exact; {found['merged']:,} after merging equal affine maps")
+        console.say(f"{found['regions']:,} {kind}, exact; {found['merged']:,} where neighbours with one map count once")
     else:
         console.say(f"INCOMPLETE: there are more than these {found['regions']:,} {kind}; --max-regions")
     console.say(f"covered {covered:.12g} of {found['whole']:.12g}")
