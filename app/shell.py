@@ -146,8 +146,13 @@ def _shared() -> None:
     with st.container(horizontal_alignment="center"):
         st.image(qr(address), width=370, alt=f"QR code of {address}")
     st.code(address, language=None, wrap_lines=True)
-    if urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1"):
-        st.caption("This address works on this computer only; other people need this computer's name in it.")
+    if is_local(address):
+        st.caption(text.load("share_local"))
+
+
+def is_local(address: str) -> bool:
+    """Whether no other computer can open the address."""
+    return urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def qr(address: str) -> str:

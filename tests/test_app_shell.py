@@ -2,6 +2,7 @@
 
 import ast
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -337,7 +338,39 @@ def test_the_command_reads_its_options(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert (found.port, found.host, found.no_browser) == (9002, "0.0.0.0", True)
     with pytest.raises(SystemExit):
         command.options(["--port", "70000"])
-    assert "invalid port value" in capsys.readouterr().err
+    assert "from 1 to 65535, got '70000'" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_told_in_plain_words_before_anything_is_loaded(capsys: pytest.CaptureFixture):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert command.main(["--port", str(port), "--no-browser"]) == 1
+        told = capsys.readouterr()
+    assert told.err.startswith(f"Port {port} is in use")
+    assert re.search(r"take another with --port \d+\.$", told.err.strip())
+    assert told.out == ""  # not even warming up
+    assert command.obstacle("127.0.0.1", port) == ""
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
+def test_an_address_that_is_not_of_this_computer_is_told_with_the_option_to_change(host: str):
+    assert re.search(rf"{host}.*--host", command.obstacle(host, 8501))
+
+
+def test_everybodys_address_and_that_of_this_computer_can_be_served():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert [command.obstacle(host, port) for host in ("0.0.0.0", "127.0.0.1", "localhost", "")] == [""] * 4
+
+
+@pytest.mark.parametrize("address", ["http://localhost:8501/line", "http://127.0.0.1:8501", "http://[::1]:8501/"])
+def test_a_link_that_only_this_computer_can_open_says_how_others_get_in(address: str):
+    assert shell.is_local(address)
+    assert "--host 0.0.0.0" in text.load("share_local")
+    assert not shell.is_local("http://lecture.example:8501/line")
 
 
 @pytest.mark.slow
