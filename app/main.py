@@ -51,17 +51,24 @@ pages = {
     for view in VIEWS
 }
 page = st.navigation(list(pages.values()), position="top")
-shell.style()
-shell.shortcuts(pages)
-shell.views(pages)
+above = st.container(key="above", gap=None)
 with st.sidebar:
-    shell.controls()
+    controls = st.container(key="controls", gap=None)
     share = st.container()
 notices = st.container()
+state.follow()
+# Somebody waits for the picture, not for what surrounds it: where the controls' values are known, it is sent first.
+is_late = state.is_again()
+if not is_late:
+    shell.surroundings(above, controls, pages)
 try:
     page.run()
 except Unusable as error:
     st.warning(text.plainly(text.sentence(error)), icon=":material/info:")
+finally:
+    if is_late:
+        state.rest()  # with all of it at once the browser would paint the picture last
+        shell.surroundings(above, controls, pages)
 state.end()
 with notices:
     shell.notices()

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import segno
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import state, text
 from app.components import component
@@ -37,6 +38,16 @@ PRESENTING = """
 """
 
 
+def surroundings(above: DeltaGenerator, side: DeltaGenerator, pages: Mapping) -> None:
+    """What is drawn in these two containers: the style, the ways to other views; and the shared controls."""
+    with above:
+        style()
+        shortcuts(pages)
+        views(pages)
+    with side:
+        controls()
+
+
 def style() -> None:
     """The page's style, with what the link hides (?present=1, ?hide=net,seed)."""
     rules = STYLE + (PRESENTING if state.is_presenting() else "")
@@ -58,7 +69,6 @@ def views(pages: Mapping) -> None:
 
 def controls() -> None:
     """The shared controls, each in a container that ?hide= can name."""
-    state.follow()
     rows = {"data": _data, "noise": _noise, "net": _net, "gamma": _gamma, "seed": _seed, "device": _device}
     for key, draw in rows.items():
         with st.container(key=f"control-{key}", gap="xxsmall"):

@@ -28,7 +28,7 @@ NETS = ("64,64", "128", "256,256", "32,32,32,32", "conv 8,16 / 64")
 PRESENT, HIDE = "present", "hide"
 # Seconds after which everything drawn is sent: Streamlit sends every 10 ms.
 SENT = 0.03
-PROBLEMS, SEEN, SHOWN, LOOSE, PAGE = "_problems", "_seen", "_shown", "_loose", "_page"
+PROBLEMS, SEEN, SHOWN, LOOSE, PAGE, DRAWN = "_problems", "_seen", "_shown", "_loose", "_page", "_drawn"
 
 
 @dataclass(frozen=True)
@@ -220,10 +220,25 @@ def _corrected(c: Control) -> bool:
     return True
 
 
+def is_again() -> bool:
+    """Whether the shared controls are drawn as in the run before: then their values are known before they are drawn.
+
+    Not so in the first run, on another page, after a step in the browser's history (a widget takes the URL's value as
+    it is drawn), and with other data (which may bring a control along). Call once a run, after `follow`.
+    """
+    now = (page(), st.session_state["data"])
+    before, st.session_state[DRAWN] = st.session_state.get(DRAWN), now
+    return before == now and not _went_back()
+
+
+def _went_back() -> bool:
+    context = get_script_run_ctx()
+    return bool(context and getattr(context, "is_history_navigation", False))
+
+
 def _mirror(c: Control) -> None:
     raw = st.query_params.get(c.key)
-    context = get_script_run_ctx()
-    went_back = bool(context and getattr(context, "is_history_navigation", False))
+    went_back = _went_back()
     if raw is not None and (went_back or not _is_seen(c)):
         st.session_state[c.key] = _read(c, raw)
     elif went_back and st.session_state.get(PAGE) == page():  # to a moment before the control was used
