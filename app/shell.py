@@ -115,7 +115,7 @@ def _noise(c: state.Control) -> None:
 
 
 def _net(c: state.Control) -> None:
-    st.selectbox(c.label, state.NETS, key=c.key, help=c.help, accept_new_options=True, bind="query-params")
+    st.selectbox(c.label, state.NETS, key=c.key, help=c.help, accept_new_options=True, persist_state="session")
 
 
 def _gamma(c: state.Control) -> None:

@@ -26,6 +26,8 @@ MAX_SEED = 2**31 - 1
 NETS = ("64,64", "128", "256,256", "32,32,32,32", "conv 8,16 / 64")
 # The switches of a lecture; they are read once and kept.
 PRESENT, HIDE = "present", "hide"
+# Where the last allowed value of each control is kept.
+VALID = "_valid"
 # Seconds after which everything drawn is sent: Streamlit sends every 10 ms.
 SENT = 0.03
 PROBLEMS, SEEN, SHOWN, LOOSE, PAGE, DRAWN = "_problems", "_seen", "_shown", "_loose", "_page", "_drawn"
@@ -119,6 +121,7 @@ CONTROLS = (
         "64,64",
         "Widths of the hidden layers, or convolutions and widths: choose, or type your own, as 100,50 or conv 4 / 32.",
         _read_net,
+        bound=False,
     ),
     Control(
         "gamma", "γ, the share of winners", 0.2, "Each hidden layer of N units keeps k = ⌊γN⌋ of them.", read_gamma
@@ -193,9 +196,15 @@ def _read(c: Control, raw: str) -> Any:
         return c.default
 
 
-def _instead(error: ValueError, c: Control) -> str:
+def _instead(error: ValueError, stand_in: Any) -> str:
     """What is wrong, and what stands in for it."""
-    return f"{str(error).rstrip('.')}; using {c.default}."
+    return f"{str(error).rstrip('.')}; using {stand_in}."
+
+
+def _last(c: Control) -> Any:
+    """The control's last value that it allows still, else its default."""
+    last = st.session_state.get(VALID, {}).get(c.key, c.default)
+    return last if _allows(c, last) else c.default
 
 
 def _is_seen(c: Control) -> bool:
@@ -246,11 +255,20 @@ def _mirror(c: Control) -> None:
     value = st.session_state.setdefault(c.key, c.default)
     if value is None:  # a widget that the browser forgot and drew anew
         value = st.session_state[c.key] = c.default if raw is None else _read(c, raw)
-    if value == c.default:
+    allowed = value if _allows(c, value) else _last(c)  # no link has what a message is about
+    if allowed == c.default:
         if raw is not None:
             del st.query_params[c.key]
-    elif raw != str(value):
-        st.query_params[c.key] = str(value)
+    elif raw != str(allowed):
+        st.query_params[c.key] = str(allowed)
+
+
+def _allows(c: Control, value: Any) -> bool:
+    try:
+        c.read(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def page() -> str:
@@ -260,11 +278,13 @@ def page() -> str:
 
 
 def value(c: Control) -> Any:
-    """The control's value now, snapped to what it allows."""
+    """The control's value now, snapped to what it allows; of one that it does not allow, the last one that it did."""
     try:
         return c.read(str(st.session_state.get(c.key, c.default)))
     except ValueError:
-        return c.default
+        return _last(c)
+    st.session_state.setdefault(VALID, {})[c.key] = found
+    return found
 
 
 def current() -> Setup:
@@ -283,7 +303,7 @@ def problems() -> list[str]:
         try:
             used = c.read(str(st.session_state.get(key, c.default))) != c.default
         except ValueError as error:
-            told.append(_instead(error, c))
+            told.append(_instead(error, _last(c)))
             used = True
         if used:
             found.pop(key, None)

@@ -69,6 +69,17 @@ def test_the_complaint_about_a_link_ends_when_the_control_is_used():
     assert not at.warning
 
 
+def test_own_values_that_are_wrong_leave_the_last_right_ones_in_picture_and_link():
+    at = opened(preset="own", values="3,2,1")
+    at.text_input(key="values").set_value("3,2,x").run()
+    assert "got 'x'; using 3, 2, 1." in at.warning[0].value
+    assert at.query_params["values"] == "3, 2, 1"
+    assert at.text_input(key="values").value == "3,2,x"  # what was typed is there to be mended
+    at.text_input(key="values").set_value("3,2,5").run()
+    assert not at.warning
+    assert at.query_params["values"] == "3,2,5"
+
+
 @pytest.mark.parametrize(
     ("key", "words", "shown"),
     [
