@@ -192,7 +192,7 @@ def _read(c: Control, raw: str) -> Any:
     try:
         return c.read(raw)
     except ValueError as error:
-        st.session_state.setdefault(PROBLEMS, {})[c.key] = _instead(error, c)
+        st.session_state.setdefault(PROBLEMS, {})[c.key] = _instead(error, c.default)
         return c.default
 
 
@@ -280,7 +280,7 @@ def page() -> str:
 def value(c: Control) -> Any:
     """The control's value now, snapped to what it allows; of one that it does not allow, the last one that it did."""
     try:
-        return c.read(str(st.session_state.get(c.key, c.default)))
+        found = c.read(str(st.session_state.get(c.key, c.default)))
     except ValueError:
         return _last(c)
     st.session_state.setdefault(VALID, {})[c.key] = found
