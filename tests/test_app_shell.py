@@ -329,6 +329,19 @@ def test_the_text_of_the_train_view_fits_what_it_draws(link: dict, told: str, no
     assert not_told not in words
 
 
+def test_without_data_there_is_no_network_to_download(monkeypatch: pytest.MonkeyPatch):
+    assert opened("train", epochs=1, net="8").get("download_button")
+
+    def offline(name: str):
+        raise data.DataError(f"cannot download {name}: the network is out of reach")
+
+    monkeypatch.setattr(data, "data", offline)
+    at = opened("train", data="mnist", epochs=1, net="8")
+    assert "out of reach" in at.warning[0].value
+    assert not at.get("download_button")
+    assert not at.exception
+
+
 def test_texts_are_loaded_by_name():
     assert text.load("operator").startswith("**What to see.**")
 

@@ -106,7 +106,8 @@ def wanted() -> None:
 
 
 @st.fragment
-def stage(pair: recipes.Pair) -> None:
+def stage(pair: recipes.Pair) -> bool:
+    """The two networks as far as they have learnt; whether there are any, for without data none is trained."""
     more = st.session_state.pop("_train_more", None) or {}
     is_ours = more.get("key") == recipes.key(pair)
     viewer = training.viewer()
@@ -118,8 +119,9 @@ def stage(pair: recipes.Pair) -> None:
         block = viewer.chunk(pair, recipes.read_have(more.get("have")) if is_ours else 0)
     except Unusable as error:
         picture.refused(error)
-        return
+        return False
     component("train")(key="train_stage", data=block, on_more_change=wanted, height="content")
+    return True
 
 
 def about(setup: state.Setup) -> str:
@@ -149,14 +151,14 @@ stands_above = st.container()
 with st.container(key="words_train_controls"):
     controls(setup)
 schedule = recipes.schedule(*(value(key) for key in PLAN))
+learns = None
 with stands_above:
     try:
         pair = recipes.pair(setup, recipes.net(setup, value("gammas")), value("against"), value("anneal"), schedule)
-        stage(pair)
+        learns = pair.left if stage(pair) else None
     except Unusable as error:
-        pair = None
         picture.refused(error)
 with st.container(key="words_train"):
     st.markdown(text.load(about(setup)))
-    if pair:
-        save(pair.left)
+    if learns:
+        save(learns)
