@@ -1,8 +1,8 @@
 """Canvases and other parts of our own, as st.components.v2 components.
 
 A component `name` is name.js (an ES module with a default export), and name.css and name.html where it needs them, in
-this folder. shared.js is put before its script and shared.css before its style, so that everything declared there is at
-hand without an import.
+this folder. shared.js and palette.js are put before its script and shared.css before its style, so that everything
+declared there is at hand without an import.
 
     from app.components import component
 
@@ -22,8 +22,8 @@ of the page; `destroy()` runs when the page drops the component.
       return { update(data) { ... }, destroy() { stop(); } };
     });
 
-What shared.js offers is listed at its head. A canvas needs a role, a label, a text with aria-live="polite" that says
-what it shows, and a visible focus (shared.css draws one).
+What shared.js offers is listed at its head; palette.js has the colours of classes. A canvas needs a role, a label, a
+text with aria-live="polite" that says what it shows, and a visible focus (shared.css draws one).
 """
 
 from functools import cache
@@ -35,6 +35,8 @@ from streamlit.components.v2 import component as register
 from streamlit.runtime import Runtime
 
 FOLDER = Path(__file__).parent
+# What is put before the style and the script of every component.
+BEFORE = {"css": ("shared",), "js": ("shared", "palette")}
 
 
 @cache
@@ -44,8 +46,9 @@ def source(name: str) -> dict[str, str]:
     if not own["js"].is_file():
         raise ValueError(f"there is no component {name!r}: {own['js']} is missing")
     texts = {kind: path.read_text(encoding="utf-8") for kind, path in own.items() if path.is_file()}
-    for kind in ("css", "js"):
-        texts[kind] = f"{(FOLDER / f'shared.{kind}').read_text(encoding='utf-8')}\n{texts.get(kind, '')}"
+    for kind, names in BEFORE.items():
+        before = "\n".join((FOLDER / f"{one}.{kind}").read_text(encoding="utf-8") for one in names)
+        texts[kind] = f"{before}\n{texts.get(kind, '')}"
     return texts
 
 

@@ -102,10 +102,7 @@ function rgbOf(colour) {
 function palette(root) {
   const c = theme(root);
   const layers = c.dark ? ["#F0A02B", "#56B4E9", "#2FD0A0", "#F08CC8"] : ["#C25E00", "#0072B2", "#00805F", "#B5307F"];
-  const classes = c.dark
-    ? ["#56B4E9", "#E69F00", "#2FD0A0", "#F08CC8", "#F0E442", "#FF8A5C", "#B9A2FF", "#A8C686", "#FF6F91", "#E8E8E8"]
-    : ["#0072B2", "#C98500", "#00805F", "#B5307F", "#7A6A00", "#C2410C", "#6D4AC4", "#4D7C0F", "#BE123C", "#333333"];
-  return { ...c, layers, classes, twin: c.dark ? "#A9B4BE" : "#5B6670", rgb: { layers: layers.map(rgbOf) } };
+  return { ...c, layers, classes: classColours(c.dark), twin: c.dark ? "#A9B4BE" : "#5B6670", rgb: { layers: layers.map(rgbOf) } };
 }
 
 // A tidy step for about n ticks over a range.

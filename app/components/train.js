@@ -1,8 +1,6 @@
 // The Train view: two networks learning side by side, played from frames that arrive in blocks of bytes.
 // What a block holds is described in app/compute/packing.py.
 
-// Okabe and Ito's colours, those of the two networks last; then more for data with many classes.
-const CLASSES = ["#009E73", "#CC79A7", "#F0E442", "#56B4E9", "#D55E00", "#999999", "#7F3C8D", "#A5AA99", "#E69F00", "#0072B2"];
 const NEGATIVE = [0, 114, 178], POSITIVE = [213, 94, 0];
 const PLAY = "M3 2l11 6-11 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
 const SECONDS_PER_EXAMPLE = 1.4;
@@ -228,7 +226,7 @@ class Player {
   paint(context, width) {
     if (!this.ready) return;
     const colours = theme(this.root), narrow = width < 640;
-    Object.assign(this, { g: context, ink: colours.text, dark: colours.dark, font: colours.font, tones: [colours.positive, colours.negative] });
+    Object.assign(this, { g: context, ink: colours.text, dark: colours.dark, font: colours.font, tones: [colours.positive, colours.negative], classes: classColours(colours.dark) });
     this.text = narrow ? 14 : 17;
     const gap = narrow ? 12 : 24, side = narrow ? (width - gap) / 2 : Math.min((width - 2 * gap) * 0.31, Math.max(330, innerHeight - 300));
     const panel = this.text * 1.6 + side + 8 + this.setting.lit.length * (STRIP + 5) + 2.6 * this.text + 8;
@@ -326,9 +324,9 @@ class Player {
 
   drawMap(frame, x, y, side) {
     const g = this.g, [, rows, columns] = this.setting.picture, image = new ImageData(columns, rows), n = rows * columns;
-    const paper = this.dark ? [14, 17, 23] : [255, 255, 255];
+    const paper = this.dark ? [14, 17, 23] : [255, 255, 255], classes = this.classes.map(rgb);
     for (let p = 0; p < n; p++) {
-      const colour = rgb(CLASSES[frame.picture[p] % CLASSES.length]), least = 1 / this.setting.classes.length;
+      const colour = classes[frame.picture[p] % classes.length], least = 1 / this.setting.classes.length;
       const a = 0.15 + 0.6 * Math.max(0, (frame.picture[n + p] / 255 - least) / (1 - least));
       image.data.set([0, 1, 2].map((c) => paper[c] + (colour[c] - paper[c]) * a).concat(255), 4 * p);
     }
@@ -352,7 +350,7 @@ class Player {
     if (label % 3 === 0) g.arc(x, y, r, 0, 7);
     else if (label % 3 === 1) g.rect(x - r * 0.9, y - r * 0.9, r * 1.8, r * 1.8);
     else { g.moveTo(x, y - r * 1.2); g.lineTo(x + r * 1.1, y + r); g.lineTo(x - r * 1.1, y + r); g.closePath(); }
-    g.fillStyle = CLASSES[label % CLASSES.length]; g.fill();
+    g.fillStyle = this.classes[label % this.classes.length]; g.fill();
     g.strokeStyle = this.dark ? "#000a" : "#fffc"; g.lineWidth = 1; g.stroke();
   }
 
