@@ -1,7 +1,5 @@
 """The borders and jumps of every rung of γ: made once in the background, nearest first, shared by all viewers."""
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -9,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from app.compute import Unusable, jump_block
+from app.compute.background import Background
 from app.compute.jump_block import Measure, Traced
-from app.compute.region_ladder import AT_ONCE, PATIENCE, Quiet, Rung, limit
+from app.compute.region_ladder import Rung, limit
 from kwta import jumps
 from kwta.regions import plane
 from kwta.regions.stages import Stages
@@ -44,9 +43,8 @@ class Ladder:
         self.figures: dict[int, dict[str, Any]] = {}
         self.failed: dict[int, str] = {}
         self._networks = networks
-        self._wanted, self._asked = 1, 0.0
-        self._thread: threading.Thread | None = None
-        self._changed = threading.Condition()
+        self._wanted = 1
+        self._background = Background("kwta-jumps", self._step)
 
     @property
     def is_whole(self) -> bool:
@@ -78,50 +76,35 @@ class Ladder:
         try:
             found = self.traced(rung)
         except Unusable as error:
-            with self._changed:
+            with self._background.changed:
                 self.failed[rung] = str(error)
-                self._changed.notify_all()
+                self._background.changed.notify_all()
             return
         if found is None:
             return
         row = jump_block.figures(found)
         packed = jump_block.packed(found, row, rung, self.square)
-        with self._changed:
+        with self._background.changed:
             self.figures[rung] = asdict(row)
             self.blocks[rung] = packed
-            self._changed.notify_all()
+            self._background.changed.notify_all()
 
     def want(self, rung: int) -> None:
         """Go on with the rungs nearest to this one."""
-        with self._changed:
-            self._wanted, self._asked = rung, time.monotonic()
-            if self._thread is None and not self.is_whole:
-                self._thread = threading.Thread(target=self._work, name="kwta-jumps", daemon=True)
-                self._thread.start()
+        self._wanted = rung
+        if not self.is_whole:
+            self._background.want()
 
     def wait(self, have: set[int], seconds: float) -> None:
         """Wait for a rung that is not among `have`, or until the time is over or nothing more comes."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._thread is None or self.blocks.keys() - have, timeout=seconds)
+        self._background.wait(lambda: bool(self.blocks.keys() - have), seconds)
 
     def nearest(self, rung: int, among: set[int]) -> list[int]:
         """Rungs in the order in which they are wanted: this one, then outwards, ReLU last."""
         return sorted(among, key=lambda i: (i != rung, i == 0, abs(i - rung)))
 
-    def _work(self) -> None:
-        try:
-            while self._next():
-                pass
-        finally:
-            with self._changed:
-                self._thread = None
-                self._changed.notify_all()
-
-    def _next(self) -> bool:
+    def _step(self) -> bool:
         missing = set(range(len(self.rungs))) - self.blocks.keys() - self.failed.keys()
-        if not missing or time.monotonic() - self._asked > PATIENCE:
-            return False
-        Quiet.keep()
-        with AT_ONCE:
+        if missing:
             self._make(self.nearest(self._wanted, missing)[0])
-        return True
+        return bool(missing)

@@ -1,7 +1,6 @@
 """Regions against width and depth: k-WTA and ReLU networks of many sizes on one plane, counted in the background."""
 
 import json
-import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -10,8 +9,8 @@ from typing import Literal
 import streamlit as st
 
 from app.compute import Unusable, data, planes, region_block
+from app.compute.background import Background
 from app.compute.planes import Choice
-from app.compute.region_ladder import AT_ONCE, PATIENCE, Quiet
 from app.compute.region_table import place
 from kwta.activation import winners
 from kwta.networks import MLP, build
@@ -62,9 +61,7 @@ class Job:
         self.rows: list[Row] = []
         self.error = ""
         self.todo = todo(asked.fraction)
-        self._asked = 0.0
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._background = Background("kwta-counts", self._step)
 
     @property
     def is_done(self) -> bool:
@@ -72,29 +69,21 @@ class Job:
 
     def want(self) -> None:
         """Go on for a moment."""
-        with self._lock:
-            self._asked = time.monotonic()
-            if self._thread is None and not self.is_done:
-                self._thread = threading.Thread(target=self._work, name="kwta-counts", daemon=True)
-                self._thread.start()
+        if not self.is_done:
+            self._background.want()
 
     def wait(self, seconds: float) -> None:
         """Wait until all rows are there, or nothing more comes, or the time is over."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(seconds)
+        self._background.wait(lambda: self.is_done, seconds)
 
-    def _work(self) -> None:
+    def _step(self) -> bool:
+        if self.is_done:
+            return False
         try:
-            while not self.is_done and time.monotonic() - self._asked <= PATIENCE:
-                Quiet.keep()
-                with AT_ONCE:
-                    self.rows.append(row(self.asked, *self.todo[len(self.rows)]))
+            self.rows.append(row(self.asked, *self.todo[len(self.rows)]))
         except ValueError as error:  # Unusable is one
             self.error = str(error)
-        finally:
-            with self._lock:
-                self._thread = None
+        return not self.is_done
 
 
 def todo(gamma: Fraction) -> list[tuple[int, int, bool]]:

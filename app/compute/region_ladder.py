@@ -1,6 +1,5 @@
 """The exact regions of a network on a plane for every rung of γ: made once in the background, shared by all viewers."""
 
-import threading
 import time
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -10,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from app.compute import Unusable, region_block
+from app.compute.background import Background, Quiet
 from kwta.activation import winners
 from kwta.regions import plane
 from kwta.regions.cells import Cells
@@ -25,12 +25,6 @@ SEARCH = 256
 FEWEST = 200
 # Rungs of γ at most; wider layers have every second k, or every third …
 MOST_RUNGS = 128
-# Seconds for which a ladder is made after the last page has asked for it.
-PATIENCE = 1.5
-# Ladders made at the same time, over all viewers; the other core answers clicks.
-AT_ONCE = threading.Semaphore(1)
-# Seconds for which the background rests after a question, and for which it rests at most.
-QUIET, LONGEST = 0.15, 0.6
 
 
 @dataclass(frozen=True)
@@ -76,23 +70,6 @@ class Counted:
     sampled: int
 
 
-class Quiet:
-    """While somebody waits for an answer nothing is made in the background: the two would share cores and GIL."""
-
-    until = 0.0
-
-    @classmethod
-    def begin(cls) -> None:
-        cls.until = time.monotonic() + QUIET
-
-    @classmethod
-    def keep(cls) -> None:
-        """Wait until it is over; not for ever, where many people are at work."""
-        patience = time.monotonic() + LONGEST
-        while time.monotonic() < min(cls.until, patience):
-            time.sleep(0.01)
-
-
 class Ladder:
     """The pictures of all rungs, as packed bytes; made nearest to the wanted one first, while somebody asks."""
 
@@ -104,10 +81,9 @@ class Ladder:
         self.counts: dict[int, tuple[int, bool]] = {}  # of each rung: regions, and whether these are all
         self.more: dict[int, Counted | None] = {}  # None where not all regions were found
         self._stages = (relu, kwta)
-        self._wanted, self._asked = 1, 0.0
-        self._thread: threading.Thread | None = None
+        self._wanted = 1
         self.error: str | None = None
-        self._changed = threading.Condition()
+        self._background = Background("kwta-regions", self._step)
 
     @property
     def is_whole(self) -> bool:
@@ -138,59 +114,47 @@ class Ladder:
         started = time.perf_counter()
         cells = self.cells(rung)
         packed = region_block.of_cells(cells, rung, self.square, started)
-        with self._changed:
+        with self._background.changed:
             self.counts[rung] = (len(cells), cells.complete)
             self.blocks[rung] = packed
-            self._changed.notify_all()
+            self._background.changed.notify_all()
         return packed
 
     def want(self, rung: int) -> None:
         """Go on with the rungs nearest to this one."""
-        with self._changed:
-            self._wanted, self._asked = rung, time.monotonic()
-            if self._thread is None and not self.is_whole and self.error is None:
-                self._thread = threading.Thread(target=self._work, name="kwta-regions", daemon=True)
-                self._thread.start()
+        self._wanted = rung
+        if not self.is_whole and self.error is None:
+            self._background.want()
 
     def wait(self, have: set[int], lacking: set[int], seconds: float) -> None:
         """Wait for a rung that is not among `have`, for the counts of one that is `lacking` them, or until the time is
         over or nothing more comes."""
-
-        def is_new() -> bool:
-            return bool(self._thread is None or self.blocks.keys() - have or self.more.keys() & lacking)
-
-        with self._changed:
-            self._changed.wait_for(is_new, timeout=seconds)
+        self._background.wait(lambda: bool(self.blocks.keys() - have or self.more.keys() & lacking), seconds)
 
     def nearest(self, rung: int, among: set[int]) -> list[int]:
         """Rungs in the order in which they are wanted: this one, ReLU, then outwards."""
         return sorted(among, key=lambda i: (i != rung, i != 0, abs(i - rung)))
 
-    def _work(self) -> None:
+    def _step(self) -> bool:
+        """Make what is wanted most; False where nothing is, or nothing can be."""
         try:
-            while time.monotonic() - self._asked <= PATIENCE and self._next():
-                pass
+            return self._next()
         except Unusable as error:  # told with the next answer
             self.error = str(error)
-        finally:
-            with self._changed:
-                self._thread = None
-                self._changed.notify_all()
+            return False
 
     def _next(self) -> bool:
-        """Make what is wanted most: the counts of what is looked at, then pictures, then the other counts."""
-        Quiet.keep()
-        with AT_ONCE:
-            uncounted = self.blocks.keys() - self.more.keys()
-            if shown := {self._wanted, 0} & uncounted:
-                self._count(min(shown))
-            elif missing := set(range(len(self.rungs))) - self.blocks.keys():
-                rung = self.nearest(self._wanted, missing)[0]
-                self.blocks[rung] = region_block.zipped(self._made(rung))
-            elif uncounted:
-                self._count(self.nearest(self._wanted, uncounted)[0])
-            else:
-                return False
+        """The counts of what is looked at, then pictures, then the other counts."""
+        uncounted = self.blocks.keys() - self.more.keys()
+        if shown := {self._wanted, 0} & uncounted:
+            self._count(min(shown))
+        elif missing := set(range(len(self.rungs))) - self.blocks.keys():
+            rung = self.nearest(self._wanted, missing)[0]
+            self.blocks[rung] = region_block.zipped(self._made(rung))
+        elif uncounted:
+            self._count(self.nearest(self._wanted, uncounted)[0])
+        else:
+            return False
         return True
 
     def _count(self, rung: int) -> None:
@@ -200,7 +164,7 @@ class Ladder:
             Quiet.keep()
             found = Counted(region_block.pieces(cells), region_block.sampled(cells))
         packed = region_block.zipped(self.blocks[rung])
-        with self._changed:
+        with self._background.changed:
             self.more[rung] = found
             self.blocks[rung] = packed
-            self._changed.notify_all()
+            self._background.changed.notify_all()

@@ -7,19 +7,16 @@ import streamlit as st
 
 from app.compute import Unusable, aims, data, planes, trained
 from app.compute.planes import Choice
-from app.compute.region_ladder import AT_ONCE, LIMIT, MOST_RUNGS, PATIENCE, Ladder, Quiet, Rung, limit, rungs, start
+from app.compute.region_ladder import LIMIT, MOST_RUNGS, Ladder, Rung, limit, rungs, start
 from app.compute.trained import Snapshot, Which
 from kwta.regions.stages import Stages, stages
 
 __all__ = [
-    "AT_ONCE",
     "LIMIT",
     "MOST_RUNGS",
-    "PATIENCE",
     "WEIGHTS",
     "Ladder",
     "Question",
-    "Quiet",
     "Rung",
     "folded",
     "initialised",

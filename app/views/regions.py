@@ -7,7 +7,17 @@ import streamlit as st
 
 from app import picture, state, text
 from app.components import component, report
-from app.compute import data, networks, planes, region_answer, region_block, region_counts, region_table, regions
+from app.compute import (
+    background,
+    data,
+    networks,
+    planes,
+    region_answer,
+    region_block,
+    region_counts,
+    region_table,
+    regions,
+)
 from app.state import Control, Setup, one_of, whole
 
 BELOW = {"about": "Explained", "counts": "Width and depth", "table": "Table", "python": "The same in Python"}
@@ -61,7 +71,7 @@ def heard() -> None:
     """Take over what the hand did in the picture."""
     told = report("regions", "told") or {}
     if not told.get("poll"):
-        regions.Quiet.begin()
+        background.Quiet.begin()
     picture.heard("regions", told, lambda: found_in(told.get("state", {})))
 
 
@@ -150,7 +160,7 @@ def show_table(asked: regions.Question, ladder: regions.Ladder, rung: int) -> No
         picture.download(f"{label} of all regions", lambda make=make: make(found), file, kind, key)
 
 
-regions.Quiet.begin()
+background.Quiet.begin()
 setup = state.current()
 rows = controls(setup)
 fit(rows, setup)
