@@ -9,13 +9,11 @@ from numba import njit
 from kwta.regions.pointer_kernel import shifted
 from kwta.regions.polygon_kernel import (
     BIAS,
-    BIG,
     COLUMNS,
     CURSOR,
     DONE,
     GROUPED,
     INDEX,
-    LAYERS,
     M_FIRST,
     M_ROOM,
     M_TOP,
@@ -29,6 +27,7 @@ from kwta.regions.polygon_kernel import (
     REFERENCE,
     RESUMES,
     SET_WORDS,
+    SHOWN,
     SIDES,
     STAMP,
     TOLERANCE,
@@ -39,7 +38,6 @@ from kwta.regions.polygon_kernel import (
     WIDE,
     WON,
     WORD,
-    WORDS,
     K,
     N,
     Q,
@@ -48,14 +46,17 @@ from kwta.regions.polygon_kernel import (
     bit,
     extremes,
     start_map,
+    whole,
 )
 from kwta.regions.sets_kernel import full, traverse
+from kwta.regions.vector_kernel import BIG, first, list_bits, list_new
 from kwta.regions.winners_kernel import (
+    CORNERS,
     FA,
+    FC,
     GROUP,
     HIGH,
     LOW,
-    PENALTIES,
     SET,
     SURE,
     evaluate,
@@ -68,7 +69,6 @@ from kwta.regions.winners_kernel import (
 def open_kwta(own, all, tols, V, T, R, RW, M, S, J, G, U, W, B, PW, Z, H):
     """Find all cells of the layer in the parent, and the map of what always wins; goes on where memory was full."""
     r, y, units = own[R_FIRST], shifted(M, 3 * all[WIDE] * own[MAP]), shifted(U, all[WIDE] * own[INDEX])
-    penalty, sure = shifted(S, (PENALTIES + own[INDEX]) * all[WIDE]), shifted(J, SURE * all[WIDE])
     if not own[RESUMES]:
         begin(own, all[MOST_SIDES])
         r = own[R_FIRST]
@@ -77,32 +77,27 @@ def open_kwta(own, all, tols, V, T, R, RW, M, S, J, G, U, W, B, PW, Z, H):
         own[M_TOP] = own[M_FIRST] + 3
         if own[M_TOP] > all[M_ROOM] or full(own, all):
             return MEMORY_FULL
-        prune(own, all, tols, V, M, y, S, sure, penalty, units, W, B, PW)
-    status = DONE
+        prune(own, all, tols, V, M, y, S, J, units, W, B, PW)
     if own[UNITS] == 0:
         R[4 * r] = own[Q]
         R[4 * r + 1] = own[SIDES]
         own[R_TOP] = r + 1
-    else:
-        status = divide(own, all, tols[own[INDEX]], V, T, R, RW, y, S, J, G, units, Z, H)
-    if status == DONE:
-        words = shifted(RW, r * all[SET_WORDS])
-        remember(penalty, own[N], words, sure, own[K] - own[WON], units, own[UNITS])
-    return status
+        return DONE
+    return divide(own, all, tols[own[INDEX]], V, T, R, RW, y, S, J, G, units, Z, H)
 
 
 @njit(cache=True, nogil=True)
-def prune(own, all, tols, V, M, y, S, sure, penalty, units, W, B, PW):
+def prune(own, all, tols, V, M, y, S, J, units, W, B, PW):
     """List the undecided units and the sure winners on the parent; the latter start the children's map."""
     n, q, m, wide = own[N], own[Q], own[SIDES], all[WIDE]
     tol = TOLERANCE * extremes(y, wide, n, V, q, m, shifted(S, LOW * wide), shifted(S, HIGH * wide))
     tols[own[INDEX]] = tol
-    u, n_sure = undecided(S, sure, wide, penalty, n, own[K], units, tol)
+    u, n_sure = undecided(S, J, wide, shifted(PW, own[WORD]), n, own[K], units, tol)
     own[UNITS] = u
     own[WON] = own[K] - n_sure
     own[CURSOR] = own[R_FIRST]
-    own[REFERENCE] = -1
-    start_sure(own, wide, M, y, W, B, PW, sure, n_sure)
+    own[REFERENCE] = own[SHOWN] = -1
+    start_sure(own, wide, M, y, W, B, shifted(J, SURE * wide), n_sure)
 
 
 @njit(cache=True, nogil=True)
@@ -115,7 +110,9 @@ def divide(own, all, tol, V, T, R, RW, y, S, J, G, units, Z, H):
         f = shifted(S, (FA + k) * wide)
         for x in range(u):
             f[x] = y[k * wide + units[x]]
-    corners = shifted(S, (PENALTIES + all[LAYERS]) * wide)
+        for x in range(u, whole(u)):
+            f[x] = -BIG if k == FC - FA else 0.0
+    corners = shifted(S, CORNERS * wide)
     for v in range(m):
         evaluate(S, wide, shifted(corners, v * wide), u, V[2 * (q + v)], V[2 * (q + v) + 1])
     own[GROUPED] = group(corners, shifted(J, GROUP * wide), wide, u, m, tol)
@@ -124,29 +121,13 @@ def divide(own, all, tol, V, T, R, RW, y, S, J, G, units, Z, H):
 
 
 @njit(cache=True, nogil=True)
-def remember(penalty, n, words, sure, n_sure, units, u):
-    """The sure winners and those of the first set are likely to win on the next parent."""
-    for i in range(n):
-        penalty[i] = BIG
-    for w in range(n_sure):
-        penalty[sure[w]] = 0.0
-    for x in range(u):
-        if words[x >> 6] & bit(x):
-            penalty[units[x]] = 0.0
-
-
-@njit(cache=True, nogil=True)
-def start_sure(own, wide, M, y, W, B, PW, sure, n_sure):
-    """Mark the sure winners in the path's pattern, and start the next layer's map with them."""
-    target, words = shifted(M, 3 * wide * own[M_FIRST]), shifted(PW, own[WORD])
+def start_sure(own, wide, M, y, W, B, sure, n_sure):
+    """Start the next layer's map with the sure winners."""
+    target = shifted(M, 3 * wide * own[M_FIRST])
     start_map(target, wide, shifted(B, own[BIAS]), own[NEXT])
     for i in range(own[PASSED]):
         sure[n_sure + i] = own[N] + i
     add_units(target, target, y, wide, sure, n_sure + own[PASSED], 0, shifted(W, own[WEIGHT]), own[NEXT])
-    for w in range(own[WORDS]):
-        words[w] = 0
-    for w in range(n_sure):
-        words[sure[w] >> 6] |= bit(sure[w])
 
 
 @njit(cache=True, nogil=True)
@@ -157,28 +138,35 @@ def compose(own, all, RW, M, J, units, W, r):
         return own[M_FIRST]
     sure, y, weights = shifted(M, 3 * wide * own[M_FIRST]), shifted(M, 3 * wide * own[MAP]), shifted(W, own[WEIGHT])
     reference, target = shifted(sure, 3 * wide), shifted(sure, 6 * wide)
-    come, gone, words = shifted(J, SET * wide), shifted(J, GROUP * wide), shifted(RW, r * all[SET_WORDS])
-    n_come = n_gone = 0
+    come, words = shifted(J, SET * wide), shifted(RW, r * all[SET_WORDS])
     if last >= 0:
         before = shifted(RW, last * all[SET_WORDS])
-        for x in range(u):
-            here, there = words[x >> 6] & bit(x), before[x >> 6] & bit(x)
-            come[n_come] = units[x]
-            gone[n_gone] = units[x]
-            n_come += (here != 0) & (there == 0)
-            n_gone += (here == 0) & (there != 0)
+        n_come = list_new(words, before, u, come)
+        n_gone = list_new(before, words, u, shifted(come, n_come))
         if 2 * (n_come + n_gone) < own[WON]:
-            for x in range(n_gone):
-                come[n_come + x] = gone[x]
+            for x in range(n_come + n_gone):
+                come[x] = units[come[x]]
             add_units(target, reference, y, wide, come, n_come, n_gone, weights, n)
             return own[M_FIRST] + 2
-    n_come = 0
-    for x in range(u):
-        come[n_come] = units[x]
-        n_come += (words[x >> 6] & bit(x)) != 0
+    n_come = list_bits(words, u, come)
+    for x in range(n_come):
+        come[x] = units[come[x]]
     add_units(reference, sure, y, wide, come, n_come, 0, weights, n)
     own[REFERENCE] = r
     return own[M_FIRST] + 1
+
+
+@njit(cache=True, nogil=True)
+def show(own, all, RW, units, path, r):
+    """Give the path the set of child r instead of that of the child before."""
+    words, before = shifted(RW, r * all[SET_WORDS]), shifted(RW, own[SHOWN] * all[SET_WORDS])
+    for w in range((own[UNITS] + 63) >> 6):
+        bits = words[w] ^ (before[w] if own[SHOWN] >= 0 else 0)
+        while bits:
+            i = units[64 * w + first(bits)]
+            path[i >> 6] ^= bit(i)
+            bits &= bits - 1
+    own[SHOWN] = r
 
 
 @njit(cache=True, nogil=True)
@@ -190,13 +178,8 @@ def next_kwta(own, all, R, RW, M, J, U, W, PW):
     own[CURSOR] = r + 1
     if r >= own[R_TOP]:
         return 0
-    words, path = shifted(RW, r * all[SET_WORDS]), shifted(PW, own[WORD])
-    for x in range(own[UNITS]):
-        i = units[x]
-        if words[x >> 6] & bit(x):
-            path[i >> 6] |= bit(i)
-        else:
-            path[i >> 6] &= ~bit(i)
+    if own[UNITS]:
+        show(own, all, RW, units, shifted(PW, own[WORD]), r)
     child = shifted(own, COLUMNS)
     child[Q] = R[4 * r]
     child[SIDES] = R[4 * r + 1]

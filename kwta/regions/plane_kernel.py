@@ -46,6 +46,14 @@ def area(V, q, m):
 
 
 @njit(cache=True, nogil=True)
+def packed(word):
+    """A word of 64 units with each byte turned round: in patterns the first unit is a byte's highest bit."""
+    word = ((word >> 1) & 0x5555555555555555) | ((word & 0x5555555555555555) << 1)
+    word = ((word >> 2) & 0x3333333333333333) | ((word & 0x3333333333333333) << 2)
+    return ((word >> 4) & 0x0F0F0F0F0F0F0F0F) | ((word & 0x0F0F0F0F0F0F0F0F) << 4)
+
+
+@njit(cache=True, nogil=True)
 def emit(own, all, V, T, y, PW, points, tags, ends, weights, biases, bits, areas, n_outputs, n_words):
     """Write the cell at hand behind those already written."""
     q, m, wide, cell, first = own[Q], own[SIDES], all[WIDE], all[CELLS], all[VERTICES]
@@ -60,7 +68,7 @@ def emit(own, all, V, T, y, PW, points, tags, ends, weights, biases, bits, areas
         weights[2 * out + 1] = y[wide + o]
         biases[out] = y[2 * wide + o]
     for w in range(n_words):
-        bits[cell * n_words + w] = PW[w]
+        bits[cell * n_words + w] = packed(PW[w])
     areas[cell] = area(V, q, m)
     ends[cell + 1] = first + m
     all[CELLS] = cell + 1

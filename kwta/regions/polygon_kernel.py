@@ -9,10 +9,9 @@ y = a t₀ + b t₁ + c.
 from numba import njit
 
 from kwta.regions.pointer_kernel import shifted
-from kwta.regions.vector_kernel import bound, combine
+from kwta.regions.vector_kernel import LANES, bound, combine, largest
 
 FAST = {"nnan", "ninf", "nsz", "contract"}
-BIG = 1e300  # instead of infinity, which fast arithmetic excludes
 TOLERANCE = 1e-12  # of y, relative to the largest |y| on the parent
 FEW = 2  # outputs: sums over units rather than columns
 NEW = -2  # third tag of a vertex that a cut has made
@@ -23,7 +22,8 @@ NEW = -2  # third tag of a vertex that a cut has made
 INDEX, N, K, NEXT, WEIGHT, BIAS, WORD, WORDS, PASSED = range(9)
 Q, SIDES, MAP, UNITS, WON, CURSOR, REFERENCE, LINE, V_FIRST, R_FIRST, M_FIRST, V_TOP, R_TOP, M_TOP = range(9, 23)
 AT, EDGE, WAITING, FOUND, RESUMES, GROUPED = range(23, 29)  # a search for sets: where it stands
-COLUMNS = 29
+SHOWN = 29  # the child whose set the path has
+COLUMNS = 30
 # The numbers of the walk: where it stands, what it has written, and how much memory there is.
 LAYER, OPENED, CELLS, VERTICES, LINES, STAMP, UNSPLIT = range(7)
 LAYERS, WIDE, SET_WORDS, MOST_SIDES, V_ROOM, R_ROOM, M_ROOM, SLOTS, MOST_CELLS = range(7, 16)
@@ -34,8 +34,20 @@ DONE, OUTPUT_FULL, MEMORY_FULL, POLYGON_FULL, LIMIT = range(5)  # what the walk 
 
 @njit(cache=True, nogil=True)
 def bit(i):
-    """The bit of unit i in its word of 64: bytes are filled from their highest bit, as np.packbits does."""
-    return 1 << ((i ^ 7) & 63)
+    """The bit of unit i in its word of 64."""
+    return 1 << (i & 63)
+
+
+@njit(cache=True, nogil=True)
+def has(words, i):
+    """Whether unit i is in a set."""
+    return (words[i >> 6] >> (i & 63)) & 1
+
+
+@njit(cache=True, nogil=True)
+def whole(n):
+    """n, filled up to whole vectors."""
+    return (n + LANES - 1) // LANES * LANES
 
 
 @njit(cache=True, nogil=True)
@@ -137,12 +149,11 @@ def halve(V, T, G, q, m, to_in, to_out, tol, tag_in, tag_out, line):
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def extremes(y, wide, n, V, q, m, low, high):
-    """The lowest and highest y of every unit on a polygon; returns the largest |y|."""
+    """The lowest and highest y of every unit on a polygon, 0 beyond the units; returns the largest |y|."""
     bound(y, wide, n, shifted(V, 2 * q), m, low, high)
-    largest = 0.0
-    for i in range(n):
-        largest = max(largest, max(high[i], -low[i]))
-    return largest
+    for i in range(n, whole(n)):
+        low[i] = high[i] = 0.0
+    return largest(low, high, n)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -10,7 +10,6 @@ from numba import njit
 from kwta.regions.pointer_kernel import shifted
 from kwta.regions.polygon_kernel import (
     BIAS,
-    BIG,
     COLUMNS,
     CURSOR,
     DONE,
@@ -51,6 +50,7 @@ from kwta.regions.polygon_kernel import (
     start_map,
     tag,
 )
+from kwta.regions.vector_kernel import BIG, LANES, above, below, list_bits
 
 
 @njit(cache=True, nogil=True)
@@ -64,17 +64,16 @@ def reserve(own, all, units):
     return own[V_TOP] <= all[V_ROOM] and own[R_TOP] <= all[R_ROOM] and own[M_TOP] <= all[M_ROOM]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True)
 def sort_units(low, high, n, tol, undecided, on):
-    """List the units that change their sign on the parent, and those that are on; both numbers."""
-    n_undecided = n_on = 0
-    for i in range(n):
-        undecided[n_undecided] = i
-        on[n_on] = i
-        positive, negative = high[i] > tol, low[i] < -tol
-        n_undecided += positive & negative
-        n_on += positive & (not negative)
-    return n_undecided, n_on
+    """The sets of the units that change their sign on the parent, and of those that are on."""
+    for w in range((n + 63) >> 6):
+        changing = staying = 0
+        for i in range(64 * w, min(64 * w + 64, n), LANES):
+            positive, negative = above(high, i, tol), below(low, i, -tol)
+            changing |= (positive & negative) << (i & 63)
+            staying |= (positive & ~negative) << (i & 63)
+        undecided[w], on[w] = changing, staying
 
 
 @njit(cache=True, nogil=True)
@@ -85,19 +84,19 @@ def open_relu(own, all, tols, V, T, R, RW, RL, M, S, J, U, W, B):
     y, units = shifted(M, 3 * wide * own[MAP]), shifted(U, wide * own[INDEX])
     tol = TOLERANCE * extremes(y, wide, n, V, q, m, S, shifted(S, wide))
     tols[own[INDEX]] = tol
-    undecided, on = sort_units(S, shifted(S, wide), n, tol, units, J)
+    sort_units(S, shifted(S, wide), n, tol, J, shifted(J, wide))
+    undecided = list_bits(J, n, units)
     if not reserve(own, all, undecided):
         return MEMORY_FULL
     r, target = own[R_FIRST], shifted(M, 3 * wide * own[M_FIRST])
+    words = shifted(RW, r * all[SET_WORDS])
+    for w in range(own[WORDS]):
+        words[w] = J[wide + w]
+    on = list_bits(words, n, J)
     start_map(target, wide, shifted(B, own[BIAS]), own[NEXT])
     for i in range(own[PASSED]):
         J[on + i] = n + i
     add_units(target, target, y, wide, J, on + own[PASSED], 0, shifted(W, own[WEIGHT]), own[NEXT])
-    words = shifted(RW, r * all[SET_WORDS])
-    for w in range(own[WORDS]):
-        words[w] = 0
-    for k in range(on):
-        words[J[k] >> 6] |= bit(J[k])
     copy_polygon(V, T, q, m, own[V_FIRST])
     R[4 * r] = own[V_FIRST]
     R[4 * r + 1] = m

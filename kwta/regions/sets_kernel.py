@@ -10,14 +10,12 @@ from numba import njit
 from kwta.regions.pointer_kernel import shifted
 from kwta.regions.polygon_kernel import (
     AT,
-    BIG,
     CELLS,
     DONE,
     EDGE,
     FAST,
     FOUND,
     INDEX,
-    LAYERS,
     LINES,
     MEMORY_FULL,
     MOST_CELLS,
@@ -43,14 +41,15 @@ from kwta.regions.polygon_kernel import (
     bit,
     clip,
     copy_polygon,
+    has,
     tag,
 )
+from kwta.regions.vector_kernel import BIG, LANES, above, below, first, parted, parted_at
 from kwta.regions.winners_kernel import (
+    CORNERS,
     FA,
     FB,
     FC,
-    LOSES,
-    PENALTIES,
     SET,
     VALUES,
     canonical,
@@ -67,25 +66,18 @@ NOWHERE = 1 << 40
 CHECKED = -1  # third tag of a vertex while its polygon is cut; from 0: a corner of the parent, not yet checked
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def worst(y, loses, u):
-    """The value of the lowest winner and of the highest loser."""
-    lowest, highest = BIG, -BIG
-    for x in range(u):
-        lowest = min(lowest, y[x] + loses[x])
-        highest = max(highest, y[x] if loses[x] > 0 else -BIG)
-    return lowest, highest
-
-
 @njit(cache=True, nogil=True)
-def culprits(y, loses, lowest, highest):
-    """The winner and the loser that have these values."""
-    i = j = 0
-    while loses[i] > 0 or y[i] > lowest:
-        i += 1
-    while loses[j] == 0 or y[j] < highest:
-        j += 1
-    return i, j
+def culprits(y, words, u, lowest, highest):
+    """The winner and the loser that have these values: there are some, unless the numbers are none."""
+    i = j = -LANES
+    winner = loser = 0
+    while not winner and i + LANES < u:
+        i += LANES
+        winner = (words[i >> 6] >> (i & 63)) & ~above(y, i, lowest) & ((1 << LANES) - 1)
+    while not loser and j + LANES < u:
+        j += LANES
+        loser = ~(words[j >> 6] >> (j & 63)) & ~below(y, j, highest) & ((1 << LANES) - 1)
+    return min(i + first(winner), u - 1), min(j + first(loser), u - 1)
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -101,13 +93,13 @@ def differences(S, wide, i, j, V, q, m, G):
 
 
 @njit(cache=True, nogil=True)
-def cut_as_before(own, all, tol, V, T, S, G, units, q, other, m, q_of, m_of, v):
+def cut_as_before(own, all, tol, V, T, S, G, units, words, q, other, m, q_of, m_of, v):
     """Cut the polygon at q as that across whose edge v the set was found, the units of this edge swapped.
 
     Most edges of two neighbours stem from the same units. Any winner and loser give a valid cut, so this only guesses.
     Where the polygon is now, and its number of vertices; 0: empty, −1: too many.
     """
-    wide, loses, most, layer = all[WIDE], shifted(S, LOSES * all[WIDE]), all[MOST_SIDES], own[INDEX] + 1
+    wide, most, layer = all[WIDE], all[MOST_SIDES], own[INDEX] + 1
     swapped = T[3 * (q_of + v) + 1]
     leaves, enters = swapped >> 31, swapped & 0x7FFFFFFF
     for e in range(v, v + m_of):
@@ -119,7 +111,7 @@ def cut_as_before(own, all, tol, V, T, S, G, units, q, other, m, q_of, m_of, v):
             i = enters
         if e == v or j == enters:
             j = leaves
-        if loses[i] > 0 or loses[j] == 0 or differences(S, wide, i, j, V, q, m, G) >= -tol:
+        if not has(words, i) or has(words, j) or differences(S, wide, i, j, V, q, m, G) >= -tol:
             continue
         if m >= most:
             return q, -1
@@ -131,19 +123,19 @@ def cut_as_before(own, all, tol, V, T, S, G, units, q, other, m, q_of, m_of, v):
 
 
 @njit(cache=True, nogil=True)
-def cut(own, all, tol, V, T, S, G, units, q_of, m_of, v_of):
-    """The polygon of the set inside the parent, at the top: number of its vertices; 0: empty; −1: too many.
+def cut(own, all, tol, V, T, S, G, units, words, q_of, m_of, v_of):
+    """The polygon of the set `words` inside the parent, at the top: number of its vertices; 0: empty; −1: too many.
 
     The set was found across edge v_of of the polygon at q_of, or from nowhere, m_of = 0.
     """
     wide, u, m, most, layer = all[WIDE], own[UNITS], own[SIDES], all[MOST_SIDES], own[INDEX] + 1
-    q, other, loses = own[V_TOP], own[V_TOP] + most, shifted(S, LOSES * wide)
-    corners, y_new = shifted(S, (PENALTIES + all[LAYERS]) * wide), shifted(S, VALUES * wide)
+    q, other = own[V_TOP], own[V_TOP] + most
+    f, corners, y_new = shifted(S, FA * wide), shifted(S, CORNERS * wide), shifted(S, VALUES * wide)
     copy_polygon(V, T, own[Q], m, q)
     for v in range(m):
         T[3 * (q + v) + 2] = v
     if m_of:
-        q, m = cut_as_before(own, all, tol, V, T, S, G, units, q, other, m, q_of, m_of, v_of)
+        q, m = cut_as_before(own, all, tol, V, T, S, G, units, words, q, other, m, q_of, m_of, v_of)
         other = 2 * own[V_TOP] + most - q
     v = 0
     while v < m:
@@ -153,17 +145,16 @@ def cut(own, all, tol, V, T, S, G, units, q_of, m_of, v_of):
         if corner == CHECKED:
             continue
         T[3 * p + 2] = CHECKED
-        y = y_new
+        y = y_new if corner == NEW else shifted(corners, corner * wide)
         if corner == NEW:
-            evaluate(S, wide, y, u, V[2 * p], V[2 * p + 1])
+            lowest, highest = parted_at(f, wide, words, u, V[2 * p], V[2 * p + 1], y)
         else:
-            y = shifted(corners, corner * wide)
-        lowest, highest = worst(y, loses, u)
+            lowest, highest = parted(y, y, words, u)
         if highest - lowest <= tol:
             continue
         if m >= most:
             return -1
-        i, j = culprits(y, loses, lowest, highest)
+        i, j = culprits(y, words, u, lowest, highest)
         differences(S, wide, i, j, V, q, m, G)
         m = clip(V, T, G, q, m, other, 0.5 * tol, tag(layer, units[i], units[j]), (i << 31) | j)
         q, other = other, q
@@ -212,7 +203,7 @@ def found(own, all, tol, V, T, R, RW, S, G, units, H, q_of, m_of, v_of):
 
     −2: too many vertices. There must be memory.
     """
-    u, r, loses = own[UNITS], own[R_TOP], shifted(S, LOSES * all[WIDE])
+    u, r = own[UNITS], own[R_TOP]
     n_words, key, words = (u + 63) >> 6, R[4 * r + 2], shifted(RW, r * all[SET_WORDS])
     slot = key & (all[SLOTS] - 1)
     while H[2 * slot] == all[STAMP]:
@@ -224,9 +215,7 @@ def found(own, all, tol, V, T, R, RW, S, G, units, H, q_of, m_of, v_of):
             if w == n_words:
                 return other
         slot = (slot + 1) & (all[SLOTS] - 1)
-    for x in range(u):
-        loses[x] = 0.0 if words[x >> 6] & bit(x) else BIG
-    m = cut(own, all, tol, V, T, S, G, units, q_of, m_of, v_of)
+    m = cut(own, all, tol, V, T, S, G, units, words, q_of, m_of, v_of)
     if m < 0:
         return -2
     H[2 * slot] = all[STAMP]
@@ -241,7 +230,7 @@ def found(own, all, tol, V, T, R, RW, S, G, units, H, q_of, m_of, v_of):
 @njit(cache=True, nogil=True)
 def load(words, u, chosen):
     for x in range(u):
-        chosen[x] = 1 if words[x >> 6] & bit(x) else 0
+        chosen[x] = has(words, x)
 
 
 @njit(cache=True, nogil=True)

@@ -6,17 +6,30 @@ Undecided units are numbered x = 0, 1, ... in the order of the layer; their y, a
 from numba import njit
 
 from kwta.regions.pointer_kernel import shifted
-from kwta.regions.polygon_kernel import BIG, FAST
+from kwta.regions.polygon_kernel import FAST, bit, whole
+from kwta.regions.vector_kernel import BIG, LANES, above, below, exceeding, list_bits, parted
 
-# Rows of S. FA, FB, FC: y of the undecided units. LOSES is 0 for the units of the set at hand, else BIG. From PENALTIES
-# on: the same, a layer, of a set that is likely to win next; behind them y at the parent's corners.
-LOW, HIGH, SPARE, FA, FB, FC, VALUES, LOSES, PENALTIES = range(9)
+# Rows of S. FA, FB, FC: y of the undecided units. From CORNERS on: y at the parent's corners.
+LOW, HIGH, SPARE, FA, FB, FC, VALUES, CORNERS = range(8)
+RANKED = 32  # values, at most, of which the ranks are counted
 SET, GROUP, LEFT, SURE = range(4)  # rows of J: the set at hand, identical units, how many are left, sure winners
 
 
 @njit(cache=True, nogil=True)
 def kth_largest(values, n, k):
-    """The k-th largest (from 1) of the first n values, which are reordered: Hoare's selection."""
+    """The k-th largest (from 1) of the first n values, which may be reordered and followed by up to LANES − 1 others.
+
+    Of few it is the lowest that fewer than k exceed: counting in vectors has no branch to guess. Of many by Hoare's
+    selection.
+    """
+    if n <= RANKED:
+        for i in range(n, whole(n)):
+            values[i] = -BIG
+        lowest = BIG
+        for i in range(n):
+            if exceeding(values, n, values[i]) < k:
+                lowest = min(lowest, values[i])
+        return lowest
     left, right, want = 0, n - 1, k - 1
     while left < right:
         pivot = values[(left + right) >> 1]
@@ -39,17 +52,16 @@ def kth_largest(values, n, k):
     return values[want]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def bounds(low, high, penalty, n):
-    """The lowest value of a set of k units, and the highest value of the others: penalty is 0 in the set.
-
-    Whatever the set, at least k units reach the first, and at most k exceed the second.
-    """
-    t_low, t_high = BIG, -BIG
-    for i in range(n):
-        t_low = min(t_low, low[i] + penalty[i])
-        t_high = max(t_high, high[i] if penalty[i] > 0 else -BIG)
-    return t_low, t_high
+@njit(cache=True, nogil=True)
+def sieve(low, high, n, t_low, t_high, sure, left):
+    """The sets of the units that are sure to win, and of those that are not sure to lose either; see `sift`."""
+    for w in range((n + 63) >> 6):
+        winning = waiting = 0
+        for i in range(64 * w, min(64 * w + 64, n), LANES):
+            wins = above(low, i, t_high)
+            winning |= wins << (i & 63)
+            waiting |= (~(wins | below(high, i, t_low)) & ((1 << LANES) - 1)) << (i & 63)
+        sure[w], left[w] = winning, waiting
 
 
 @njit(cache=True, nogil=True)
@@ -71,20 +83,23 @@ def sift(low, high, t_low, t_high, units, count, sure, n_sure):
 
 
 @njit(cache=True, nogil=True)
-def undecided(S, sure, wide, penalty, n, k, units, tol):
+def undecided(S, J, wide, words, n, k, units, tol):
     """List the units that neither always nor never win, and the sure winners; both numbers.
 
     Values within the tolerance count as equal: which of them wins is for their indices to say, not for rounding.
 
-    A first sieve takes its bounds from the winners of the parent before, which are nearly those of this one.
+    A first sieve takes its bounds from the set in `words`, that of the cell before, which is nearly that of this one.
+    Whatever the set of k units, at least k units reach its lowest value, and at most k exceed the highest outside it.
     """
     low, high, spare = shifted(S, LOW * wide), shifted(S, HIGH * wide), shifted(S, SPARE * wide)
-    for i in range(n):
-        units[i] = i
-    t_low, t_high = bounds(low, high, penalty, n)
-    count, n_sure = sift(low, high, t_low - tol, t_high + tol, units, n, sure, 0)
+    sure, waiting = shifted(J, SURE * wide), shifted(J, LEFT * wide)
+    for i in range(n, whole(n)):
+        low[i] = high[i] = -BIG
+    t_low, t_high = parted(low, high, words, n)
+    sieve(low, high, n, t_low - tol, t_high + tol, words, waiting)
+    count, n_sure = list_bits(waiting, n, units), list_bits(words, n, sure)
     left = k - n_sure
-    if left == 0 or count == 0:
+    if left <= 0 or count == 0:
         return 0, n_sure
     for u in range(count):
         spare[u] = low[units[u]]
@@ -93,14 +108,18 @@ def undecided(S, sure, wide, penalty, n, k, units, tol):
         for u in range(count):
             spare[u] = high[units[u]]
         t_high = kth_largest(spare, count, left + 1)
-    return sift(low, high, t_low - tol, t_high + tol, units, count, sure, n_sure)
+    known = n_sure
+    count, n_sure = sift(low, high, t_low - tol, t_high + tol, units, count, sure, known)
+    for w in range(known, n_sure):
+        words[sure[w] >> 6] |= bit(sure[w])
+    return count, n_sure
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def evaluate(S, wide, y, u, t0, t1):
-    """y of the undecided units at a point."""
+    """y of the undecided units at a point, −BIG beyond them."""
     a, b, c = shifted(S, FA * wide), shifted(S, FB * wide), shifted(S, FC * wide)
-    for x in range(u):
+    for x in range(whole(u)):
         y[x] = a[x] * t0 + b[x] * t1 + c[x]
 
 

@@ -8,7 +8,7 @@ from kwta.regions import polygon_kernel as at
 from kwta.regions.plane_kernel import walk
 from kwta.regions.stages import Layer, Stages
 from kwta.regions.vector_kernel import LANES
-from kwta.regions.winners_kernel import PENALTIES, SURE
+from kwta.regions.winners_kernel import CORNERS, SURE
 
 SIDES = 32  # vertices of a polygon for which there is room at first
 MOST_SIDES = 1 << 14  # more hints at numbers that are none
@@ -19,6 +19,7 @@ MAPS = 1 << 14  # entries of the maps
 CELLS = 1 << 9  # of the output
 GROWTH, MOST_GROWTH = 2, 64
 MARGIN = 2.5  # times the output that is expected by area: room that is not used costs nothing
+MAX_WORD = (1 << 64) - 1
 MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
@@ -41,13 +42,11 @@ class Workspace:
         self.RW = np.empty((CHILDREN, -(-widest // 64)), np.int64)
         self.RL = np.empty((CHILDREN, widest), np.int64)
         self.M = np.empty((n_maps, 3, widest))
-        self.S = np.empty((PENALTIES + n_layers + most_sides, widest))
-        for layer, k in enumerate(steps.winners):  # any k units will do as the first guess
-            self.S[PENALTIES + layer, :k], self.S[PENALTIES + layer, k:] = 0, at.BIG
+        self.S = np.empty((CORNERS + most_sides, widest))
         self.J = np.empty((SURE + 1, widest), np.int64)
         self.G = np.empty(most_sides)
         self.U = np.empty((n_layers, widest), np.int64)
-        self.PW = np.zeros(sum(-(-n // 64) for n in steps.sizes), np.int64)
+        self.PW = _first_units(steps)
         self.Z = _random_words(widest)
         self.state = np.zeros(at.NUMBERS, np.int64)
         for number, value in (
@@ -154,6 +153,13 @@ def _random_words(n: int) -> ndarray:
     for shift, factor in ((30, MIX[1]), (27, MIX[2])):
         z = (z ^ (z >> np.uint64(shift))) * factor
     return (z ^ (z >> np.uint64(31))).view(np.int64)
+
+
+def _first_units(steps: Stages) -> ndarray:
+    """A pattern in which the first k units of every layer win: any will do as the first guess."""
+    layers = zip(steps.sizes, steps.winners, strict=True)
+    words = [((1 << k) - 1) >> 64 * w & MAX_WORD for n, k in layers for w in range(-(-n // 64))]
+    return np.array(words, np.uint64).view(np.int64)
 
 
 def _whole(n: int) -> int:
