@@ -1,8 +1,8 @@
 """Canvases and other parts of our own, as st.components.v2 components.
 
 A component `name` is name.js (an ES module with a default export), and name.css and name.html where it needs them, in
-this folder. shared.js and palette.js are put before its script and shared.css before its style, so that everything
-declared there is at hand without an import.
+this folder. shared.js and palette.js are put before its script and shared.css before its style, and so are the parts
+(numbers.js, plane.css …) that PARTS names for it: everything declared there is at hand without an import.
 
     from app.components import component
 
@@ -22,8 +22,8 @@ of the page; `destroy()` runs when the page drops the component.
       return { update(data) { ... }, destroy() { stop(); } };
     });
 
-What shared.js offers is listed at its head; palette.js has the colours of classes. A canvas needs a role, a label, a
-text with aria-live="polite" that says what it shows, and a visible focus (shared.css draws one).
+What shared.js, palette.js and the parts offer is told at their heads. A canvas needs a role, a label, a text with
+aria-live="polite" that says what it shows, and a visible focus (shared.css draws one).
 """
 
 from functools import cache
@@ -35,21 +35,28 @@ from streamlit.components.v2 import component as register
 from streamlit.runtime import Runtime
 
 FOLDER = Path(__file__).parent
-# What is put before the style and the script of every component.
-BEFORE = {"css": ("shared",), "js": ("shared", "palette")}
+# What is put before the style and the script of every component, and of some, in this order.
+BEFORE = ("shared", "palette")
+PARTS = {
+    "attack": ("numbers", "blocks", "cells"),
+    "jumps": ("numbers", "blocks", "cells", "rungs", "plane"),
+    "regions": ("numbers", "blocks", "cells", "rungs", "plane"),
+}
 
 
 @cache
 def source(name: str) -> dict[str, str]:
     """html, css and js of a component, the shared parts before its own."""
-    own = {kind: FOLDER / f"{name}.{kind}" for kind in ("html", "css", "js")}
-    if not own["js"].is_file():
-        raise ValueError(f"there is no component {name!r}: {own['js']} is missing")
-    texts = {kind: path.read_text(encoding="utf-8") for kind, path in own.items() if path.is_file()}
-    for kind, names in BEFORE.items():
-        before = "\n".join((FOLDER / f"{one}.{kind}").read_text(encoding="utf-8") for one in names)
-        texts[kind] = f"{before}\n{texts.get(kind, '')}"
-    return texts
+    if not (FOLDER / f"{name}.js").is_file():
+        raise ValueError(f"there is no component {name!r}: {FOLDER / f'{name}.js'} is missing")
+    parts = (*BEFORE, *PARTS.get(name, ()), name)
+    names = {"html": (name,), "css": parts, "js": parts}
+    return {kind: text for kind, chosen in names.items() if (text := _together(kind, chosen))}
+
+
+def _together(kind: str, names: tuple[str, ...]) -> str:
+    files = [FOLDER / f"{name}.{kind}" for name in names]
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
 
 
 def component(name: str):

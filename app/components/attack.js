@@ -12,27 +12,15 @@ const NAMES = { pgd: "PGD", fgsm: "FGSM", mim: "MI-FGSM", square: "Square", rand
 const EPS_STEPS = 200; // of the slider
 const NARROW = 640;
 const PARTS = 4; // of a plane: paths, cells, two fields
-const TWICE = 0x80; // another cell draws the edge
-const PLAY = "M3 2l11 6-11 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
 
-const clampTo = (v, low, high) => Math.min(Math.max(v, low), high);
-const product = (shape) => shape.reduce((a, b) => a * b, 1);
-const plural = (n, what) => `${n.toLocaleString("en-US")} ${what}${n === 1 ? "" : "s"}`;
 const signed = (x, digits = 3) => (x > 0 ? "+" : "") + number(x, digits);
 const best = (values) => values.reduce((top, v, i) => (v > values[top] ? i : top), 0);
 const four = (x) => +x.toPrecision(4);
 
 async function unpacked(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const buffer = await new Response(stream).arrayBuffer();
-  const length = new DataView(buffer).getUint32(0, true);
-  const h = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  let at = 4 + length;
-  const take = (n, kind = Float32Array) => {
-    const size = n * kind.BYTES_PER_ELEMENT;
-    at += size;
-    return new kind(buffer.slice(at - size, at));
-  };
+  const { header: h, body } = headed(await unzipped(bytes));
+  const r = reader(body);
+  const take = (n, kind = Float32Array) => r.take(n, kind);
   const size = product(h.shape), classes = h.classes.length;
   h.victim.x = take(size);
   for (const name of COLUMNS) {
@@ -53,6 +41,7 @@ async function unpacked(bytes) {
       part.outline = pairs(take(2 * part.outline));
     } else if (part.kind === "cells") {
       Object.assign(part, { points: take(2 * part.vertices), maps: take(3 * part.n * part.outputs), sides: take(part.n, Int32Array), edges: take(part.vertices, Uint8Array) });
+      part.offsets = offsetsOf(part.sides);
     } else if (part.kind === "field") {
       Object.assign(part, { places: take(2 * part.n), arrows: take(2 * part.n) });
     }
@@ -65,65 +54,15 @@ const pairs = (flat) => Array.from({ length: flat.length / 2 }, (_, i) => [flat[
 
 function palette(root) {
   const c = theme(root);
-  const classes = c.dark
-    ? ["#56B4E9", "#E69F00", "#2FD0A0", "#F08CC8", "#F0E442", "#FF8A5C", "#B9A2FF", "#A8C686", "#FF6F91", "#E8E8E8"]
-    : ["#0072B2", "#C98500", "#00805F", "#B5307F", "#7A6A00", "#C2410C", "#6D4AC4", "#4D7C0F", "#BE123C", "#333333"];
-  const layers = c.dark ? ["#F0A02B", "#56B4E9", "#2FD0A0", "#F08CC8"] : ["#C25E00", "#0072B2", "#00805F", "#B5307F"];
   const columns = c.dark ? { white: "#FF8A5C", black: "#D8DEE4", adaptive: "#2FD0A0" } : { white: "#C2410C", black: "#333D46", adaptive: "#00805F" };
-  return { ...c, classes, layers, columns };
+  return { ...c, columns };
 }
 
-// ----- cells of a plane, coloured by class
-
-const mapAt = (cells, i, o, x, y) => {
-  const at = 3 * (i * cells.outputs + o);
-  return cells.maps[at] * x + cells.maps[at + 1] * y + cells.maps[at + 2];
-};
-
-function saysAt(cells, i, x, y) {
-  let top = 0;
-  for (let o = 1; o < cells.outputs; o++) if (mapAt(cells, i, o, x, y) > mapAt(cells, i, top, x, y)) top = o;
-  return top;
-}
-
-// The part of a polygon where a x + b y + c ≥ 0.
-function cutTo(polygon, a, b, c) {
-  const out = [];
-  polygon.forEach(([x, y], i) => {
-    const [u, v] = polygon[(i + 1) % polygon.length];
-    const here = a * x + b * y + c, there = a * u + b * v + c;
-    if (here >= 0) out.push([x, y]);
-    if (here >= 0 !== there >= 0) out.push([x + (here / (here - there)) * (u - x), y + (here / (here - there)) * (v - y)]);
-  });
-  return out;
-}
-
-// Polygons of one class each, and the edges: f is affine in a cell, so a class is a convex part of it.
+// Polygons of one class each, and the edges as [layer, from, to].
 function prepared(cells) {
-  const parts = [], edges = [];
-  let from = 0;
-  for (let i = 0; i < cells.n; i++) {
-    const n = cells.sides[i];
-    const polygon = Array.from({ length: n }, (_, s) => [cells.points[2 * (from + s)], cells.points[2 * (from + s) + 1]]);
-    const found = [...new Set(polygon.map(([x, y]) => saysAt(cells, i, x, y)))];
-    if (found.length === 1) parts.push([found[0], polygon]);
-    else {
-      for (let o = 0; o < cells.outputs; o++) {
-        let part = polygon;
-        for (let q = 0; q < cells.outputs && part.length; q++) {
-          const a = 3 * (i * cells.outputs + o), b = 3 * (i * cells.outputs + q);
-          if (q !== o) part = cutTo(part, cells.maps[a] - cells.maps[b], cells.maps[a + 1] - cells.maps[b + 1], cells.maps[a + 2] - cells.maps[b + 2]);
-        }
-        if (part.length > 2) parts.push([o, part]);
-      }
-    }
-    for (let s = 0; s < n; s++) {
-      const layer = cells.edges[from + s];
-      if (layer && !(layer & TWICE)) edges.push([layer, polygon[s], polygon[(s + 1) % n]]);
-    }
-    from += n;
-  }
-  return { parts, edges };
+  const edges = [], at = (v) => [cells.points[2 * v], cells.points[2 * v + 1]];
+  eachEdge(cells, (layer, a, b) => edges.push([layer, at(a), at(b)]));
+  return { parts: classParts(cells), edges };
 }
 
 export default mounted((root, send) => {
@@ -139,7 +78,6 @@ export default mounted((root, send) => {
   let plot = null; // where the map is, for the hand
   let hover = null;
   let colours = palette(root);
-  let queue = Promise.resolve();
   let arrived = ""; // the white-box attack that was painted last
 
   // ----- talking with the page
@@ -572,10 +510,6 @@ export default mounted((root, send) => {
 
   // ----- words
 
-  function set(element, words) {
-    if (element.textContent !== words) element.textContent = words;
-  }
-
   const gammaOf = (rung) => (d.ladder[rung][0] <= d.home && d.home <= d.ladder[rung][1] ? d.home : d.ladder[rung][0]);
   const rungOf = (gamma) => d.ladder.reduce((found, r, i) => (r[0] <= gamma + 1e-9 ? i : found), 0);
 
@@ -589,13 +523,13 @@ export default mounted((root, send) => {
     if (select.options.length !== losses.length) select.replaceChildren(...losses.map((l) => new Option({ dlr: "DLR" }[l] ?? l, l)));
     for (const one of root.querySelectorAll("select[data-key]")) one.value = state[one.dataset.key];
     part("eps").value = String(Math.round((EPS_STEPS * state.eps) / d.most));
-    set(part("eps-says"), number(state.eps, 4));
+    setText(part("eps-says"), number(state.eps, 4));
     part("eps").setAttribute("aria-valuetext", number(state.eps, 4));
     part("rung").max = String(d.ladder.length - 1);
     const rung = rungOf(state.agamma);
     part("rung").value = String(rung);
     const ks = d.ladder[rung][2].join(", ");
-    set(part("gamma-says"), `${fixed(state.agamma, 2)}, k = ${ks.length > 9 ? `${ks.slice(0, 8)}…` : ks}`);
+    setText(part("gamma-says"), `${fixed(state.agamma, 2)}, k = ${ks.length > 9 ? `${ks.slice(0, 8)}…` : ks}`);
     part("rung").setAttribute("aria-valuetext", `γ = ${fixed(state.agamma, 2)}, k = ${ks}`);
     for (const [name, key] of [["index", "image"], ["stride", "stride"], ["steps", "steps"], ["queries", "queries"]]) {
       if (root.activeElement !== part(name)) part(name).value = name === "index" && !/^\d+$/.test(state.image) ? "" : String(state[key]);
@@ -604,9 +538,9 @@ export default mounted((root, send) => {
     const progress = part("progress");
     progress.classList.toggle("done", d.training.done);
     progress.firstElementChild.value = d.training.share;
-    set(progress.lastElementChild, d.training.words);
-    part("play").querySelector("path").setAttribute("d", playing ? PAUSE : PLAY);
-    set(part("play").querySelector("span"), playing ? "Pause" : "Play");
+    setText(progress.lastElementChild, d.training.words);
+    part("play").querySelector("path").setAttribute("d", playIcon(playing));
+    setText(part("play").querySelector("span"), playing ? "Pause" : "Play");
     const width = stage.clientWidth || 900, room = clampTo(window.innerHeight - (state.bare ? 130 : 300), 370, 900);
     stage.style.height = `${Math.round(width < NARROW ? layout(width, room).height : Math.min(layout(width, room).height, room))}px`;
   }
@@ -614,7 +548,7 @@ export default mounted((root, send) => {
   function placeWords() {
     part("place").max = String(last());
     part("place").value = String(Math.floor(place));
-    set(part("place-says"), `step ${Math.floor(place)} of ${last()}`);
+    setText(part("place-says"), `step ${Math.floor(place)} of ${last()}`);
     box.dataset.place = String(Math.floor(place));
   }
 
@@ -662,9 +596,9 @@ export default mounted((root, send) => {
   }
 
   function words() {
-    set(part("see"), seeWords());
-    set(part("why"), whyWords());
-    set(part("readout"), readout());
+    setText(part("see"), seeWords());
+    setText(part("why"), whyWords());
+    setText(part("readout"), readout());
     placeWords();
     for (const name of COLUMNS) box.dataset[name] = columns[name].fooled >= 0 ? `fooled ${columns[name].fooled}` : columns[name].whole ? "resists" : "…";
     stage.setAttribute("aria-label", `${seeWords()} Left and right arrow go a step, 1 to 3 choose the attack whose path is shown.`);
@@ -679,7 +613,7 @@ export default mounted((root, send) => {
 
   function speak() {
     clearTimeout(spoken);
-    spoken = setTimeout(() => d && set(part("spoken"), `${seeWords()} ${readout()}`), 900);
+    spoken = setTimeout(() => d && setText(part("spoken"), `${seeWords()} ${readout()}`), 900);
   }
 
   // ----- the hand
@@ -873,17 +807,12 @@ export default mounted((root, send) => {
   const resized = () => draw();
   window.addEventListener("resize", resized);
 
-  let bytes = null;
   return {
-    update(data) {
-      if (!data || data === bytes) return;
-      bytes = data;
-      queue = queue.then(async () => {
-        adopt(await unpacked(data));
-        draw();
-        if (!playing) speak();
-      });
-    },
+    update: inTurn(async (bytes) => {
+      adopt(await unpacked(bytes));
+      draw();
+      if (!playing) speak();
+    }),
     destroy() {
       playing = false;
       clock.stop();

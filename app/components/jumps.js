@@ -4,39 +4,12 @@
 // data: bytes, see app/compute/jump_answer.py; the borders of many rungs of γ arrive in the background and stay here, so that
 // moving γ needs no server. Reports moved: { values of the controls, key, have, setting }, see `reports` in shared.js.
 
-const PER_SECOND = 9; // rungs, while γ plays
-const GENTLE = 1500; // ms before γ starts to play by itself
-const INPUTS = { images: 3, random: 1, gradient: 1, attack: 2 }; // that a plane of each kind takes
-const CLICK = 4; // px that a click may move
 const NEAR = 14; // px from a border at which it is meant
-const ZOOM = 1.35;
-const NARROWEST = 1e-9;
 const SHADES = 24; // colours and widths of borders
 const DECADES = 3; // of the scale of colours
 const NONE = 65535; // no unit
-const GRID = 48; // cells along a side in which borders are looked up
-
-const clampTo = (v, low, high) => Math.min(Math.max(v, low), high);
-const THOUSANDS = new Intl.NumberFormat("en-US");
-const thousands = (n) => THOUSANDS.format(n);
-const plural = (n, word) => `${thousands(n)} ${word}${n === 1 ? "" : "s"}`;
-
-async function unzipped(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-function headed(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  return { header: JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))), body: bytes.subarray(4 + length) };
-}
-
-// Hands out the arrays of a block one after another.
-function reader(body) {
-  let at = 0;
-  const take = (n) => body.slice(at, (at += n));
-  return { bytes: take, floats: (n) => new Float32Array(take(4 * n).buffer), words: (n) => new Uint16Array(take(2 * n).buffer) };
-}
+const GRID = 48; // squares along a side in which borders are looked up
+const BENEATH = 68; // px that the legend takes at the lower rim
 
 // The borders of one rung, as app/compute/jump_block.py packs them; their ends in u, −1 … 1.
 function picture(bytes) {
@@ -47,11 +20,6 @@ function picture(bytes) {
   const ends = new Float32Array(4 * n);
   for (let i = 0; i < 4 * n; i++) ends[i] = (2 * steps[i]) / 65535 - 1;
   return { ...header, n, ends, sizes: r.floats(3 * n), values: r.floats(2 * n), leaves: r.words(n), enters: r.words(n), layers: r.bytes(n), looks: new Map() };
-}
-
-function cached(p, key, make) {
-  if (!p.looks.has(key)) p.looks.set(key, make());
-  return p.looks.get(key);
 }
 
 // |jump| at the share s of border i. The jump is affine there, so its square in l2 or of one logit is the parabola through the
@@ -80,18 +48,9 @@ function stretches(p, i, piece) {
 
 // ----- which border a point is near
 
-function gridOf(p) {
-  return cached(p, "grid", () => {
-    const lists = Array.from({ length: GRID * GRID }, () => []);
-    const place = (x) => clampTo(Math.floor(((x + 1) / 2) * GRID), 0, GRID - 1);
-    for (let i = 0; i < p.n; i++) {
-      const [x0, y0, x1, y1] = p.ends.subarray(4 * i, 4 * i + 4);
-      for (let r = place(Math.min(y0, y1)); r <= place(Math.max(y0, y1)); r++) {
-        for (let c = place(Math.min(x0, x1)); c <= place(Math.max(x0, x1)); c++) lists[r * GRID + c].push(i);
-      }
-    }
-    return { lists, place };
-  });
+function extentOfBorder(p, i) {
+  const [x0, y0, x1, y1] = p.ends.subarray(4 * i, 4 * i + 4);
+  return [Math.min(x0, x1), Math.max(x0, x1), Math.min(y0, y1), Math.max(y0, y1)];
 }
 
 function distanceTo(p, i, x, y) {
@@ -103,7 +62,7 @@ function distanceTo(p, i, x, y) {
 
 function borderAt(p, x, y, reach) {
   if (!(Math.abs(x) <= 1 + reach && Math.abs(y) <= 1 + reach)) return -1;
-  const { lists, place } = gridOf(p);
+  const { lists, place } = cached(p, "squares", () => squares(p.n, GRID, (i) => extentOfBorder(p, i)));
   let [best, least] = [-1, reach];
   for (let r = place(y - reach); r <= place(y + reach); r++) {
     for (let c = place(x - reach); c <= place(x + reach); c++) {
@@ -114,25 +73,6 @@ function borderAt(p, x, y, reach) {
     }
   }
   return best;
-}
-
-// ----- windows of the plane: x, y, half in shares of the home square
-
-const windowOf = (text) => {
-  const [x, y, half] = text ? text.split(",").map(Number) : [0, 0, 1];
-  return { x, y, half };
-};
-const windowText = (w) => (w.half === 1 ? "" : [w.x, w.y, w.half].map((v) => String(+v.toPrecision(10))).join());
-const inHome = (x, y, half) => {
-  const h = clampTo(half, NARROWEST, 1);
-  return { x: clampTo(x, h - 1, 1 - h), y: clampTo(y, h - 1, 1 - h), half: h };
-};
-const sameWindow = (a, b) => Math.abs(a.x - b.x) + Math.abs(a.y - b.y) + Math.abs(a.half - b.half) < 1e-8 * a.half;
-
-// The smallest of 1, 2, 5 times a power of ten that is at least x.
-function roundUp(x) {
-  const power = 10 ** Math.floor(Math.log10(x));
-  return power * [1, 2, 5, 10].find((m) => m * power >= x * (1 - 1e-9));
 }
 
 // Up to `most` numbers 1, 2, 5 … times powers of ten, or powers of ten alone, between low and high.
@@ -157,32 +97,21 @@ export default mounted((root, send) => {
   let pictures = new Map(); // rung → borders, of d.key
   let figures = new Map(); // rung → numbers
   let failed = new Map(); // rung → why there is none
-  let at = { x: 0, y: 0, half: 1 }; // the window that these pictures show
-  let view = { ...at }; // the window that the hand wants
+  const plane = planeWindow();
   let shown = null; // the borders on the canvas
-  let usual = true; // γ follows the shared control until the hand moves it
-  let playing = 0; // +1, −1 or 0
-  let playAt = 0;
-  let tour = null; // while γ plays unasked: the rung at first, { home, isBack } from k = 1
-  let hover = null; // { x, y } in home coordinates
-  let pinned = null;
-  let hand = null; // pointers on the canvas
   let colours = theme(root);
-  let arriving = Promise.resolve();
-  let gentle = !reducedMotion(); // γ may still play unasked
-  let spoken = "";
   let target = null; // the 2-D context that is painted on
 
   // ----- talking with the page
 
   const hear = reports(send, {
-    values: () => ({ ...state, rung: usual ? 0 : state.rung, window: windowText(view), key: d?.key ?? "", have: [...pictures.keys()], setting: setting?.name ?? "" }),
+    values: () => ({ ...state, rung: ladder.usual ? 0 : state.rung, window: windowText(plane.view), key: d?.key ?? "", have: [...pictures.keys()], setting: setting?.name ?? "" }),
     wants: () => {
       if (!d || (d.done && pictures.size + failed.size >= d.rungs.length)) return null;
       return d.going && !d.each && d.state.jumps_below !== "cliffs" ? 40 : 400; // every answer draws the cliffs anew
     },
-    busy: () => Boolean(hand),
-    before: () => { gentle = false; },
+    busy: () => Boolean(hand.pulling),
+    before: () => { ladder.gentle = false; },
   });
 
   async function receive(bytes) {
@@ -202,135 +131,44 @@ export default mounted((root, send) => {
     figures = new Map(d.figures);
     failed = new Map(d.failed);
     if (!state || isOwn || other) {
-      if (!hand && !hear.resting) {
-        if (tour && (isNew || header.state.rung !== tour.home)) playing = 0;
-        if (!playing) tour = null;
-        state = { ...header.state, rung: playing ? state.rung : header.state.rung };
-        usual = header.state.usual && (!playing || tour !== null);
-        gentle &&= usual;
-        view = windowOf(header.state.window);
-        delete state.usual;
-        delete state.bare;
+      if (!hand.pulling && !hear.resting) {
+        const { usual, bare, ...said } = ladder.adopted(header.state, isNew);
+        state = said;
+        plane.view = windowOf(header.state.window);
       }
     }
-    at = windowOf(header.state.window);
-    if (other) hover = pinned = null;
+    plane.at = windowOf(header.state.window);
+    if (other) hand.hover = hand.pinned = null;
     look();
     draw();
     hear.poll();
-    if (gentle && !d.each && d.done && pictures.size >= d.rungs.length && usual && header.state.window === "" && header.state.phi === "kwta") {
-      gentle = false;
-      setTimeout(() => usual && state.phi === "kwta" && !playing && !document.hidden && !hover && !hand && play({ home: state.rung, isBack: false }), GENTLE);
-    }
-  }
-
-  function readSetting(s, r) {
-    const points = s.planar ? r.floats(2 * s.points) : null;
-    const labels = s.planar ? r.bytes(s.points) : null;
-    const size = s.picture ? s.picture.reduce((a, b) => a * b, 1) : 0;
-    const columns = s.picture ? [0, 1, 2].map(() => r.floats(size)) : null;
-    return { ...s, points, labels, columns, tests: r.bytes(s.tests) };
+    if (ladder.gentle && !d.each && d.done && pictures.size >= d.rungs.length && ladder.usual && header.state.window === "" && header.state.phi === "kwta") ladder.tourSoon(() => state.phi === "kwta" && !hand.hover && !hand.pulling);
   }
 
   // ----- γ
 
-  const rungs = () => d.rungs.length - 1;
+  const rungs = () => (d ? d.rungs.length - 1 : 0);
   const current = () => (state.phi === "relu" ? 0 : state.rung);
   const isHere = (rung) => pictures.has(rung);
-  function nearestHere(rung) {
-    let best = null;
-    for (const i of pictures.keys()) if (i && (best === null || Math.abs(i - rung) < Math.abs(best - rung))) best = i;
-    return best;
-  }
-
-  function toRung(rung, byKey = true) {
-    state.rung = clampTo(rung, 1, rungs());
-    state.phi = "kwta";
-    usual = false;
-    gentle = false;
-    draw();
-    if (!isHere(state.rung)) hear.moved(true);
-    if (!playing && byKey) hear.rested();
-  }
-
-  // By hand, or as a tour: once through all rungs and back. γ stays what it was, and nobody is told.
-  function play(asTour = null) {
-    if (!d) return;
-    state.phi = "kwta";
-    playing = state.rung >= rungs() ? -1 : 1;
-    playAt = state.rung;
-    tour = asTour;
-    if (!tour) usual = false;
-    clock.start();
-    look();
-  }
-  function halt() {
-    if (!playing) return;
-    playing = 0;
-    tour = null;
-    usual = false; // where the hand stops a tour is its choice
-    look();
-    hear.rested();
-  }
-  function goHome() {
-    state.rung = tour.home;
-    playing = 0;
-    tour = null;
-    look();
-    draw();
-  }
-  const clock = frames((seconds) => {
-    if (!playing || !d) return false;
-    const next = playAt + (playing * (d.each ? 1.5 : PER_SECOND) * seconds);
-    const place = clampTo(Math.round(next), 1, rungs());
-    if (!isHere(place) && !failed.has(place)) return true; // it will come
-    playAt = next;
-    if (playAt >= rungs()) playing = -1;
-    if (playAt <= 1 && playing < 0) {
-      state.rung = 1;
-      draw();
-      if (!tour) { halt(); return false; }
-      playing = 1;
-      tour.isBack = true;
-    }
-    if (tour?.isBack && playAt >= tour.home) { goHome(); return false; }
-    if (place !== state.rung) {
-      state.rung = place;
-      draw();
-    }
-    return true;
+  const ladder = rungPlayer({
+    state: () => state, count: rungs, isHere, draw, look, moved: hear.moved, rested: hear.rested,
+    canPass: (rung) => isHere(rung) || failed.has(rung),
+    speed: () => (d.each ? 1.5 : PER_SECOND),
+    chosen: () => { state.phi = "kwta"; },
   });
 
   const gammaOf = (rung) => d.rungs[rung][0];
   const gammaName = (rung) => (rung ? `γ = ${fixed(gammaOf(rung), 3)}` : "ReLU");
-  function winnersText(rung) {
-    const winners = d.rungs[rung][1];
-    const same = winners.every((k, l) => k === winners[0] && d.sizes[l] === d.sizes[0]);
-    return same ? `k = ${winners[0]} of ${d.sizes[0]}` : `k = ${winners.join(", ")} of ${d.sizes.join(", ")}`;
-  }
+  const winnersOf = (rung) => winnersText(d.rungs[rung][1], d.sizes);
 
   // ----- what is chosen
 
   function look() {
     if (!state) return;
-    const names = ["kwta jumps", `nets-${state.nets}`, setting.planar && "planar", d.state.bare && "bare", view.half < 1 && "zoomed", (hover ?? pinned) && "pointing", (state.size === "logit" || d.state.jumps_below === "cliffs") && "of-logit"];
+    const names = ["kwta plane jumps", `nets-${state.nets}`, setting.planar && "planar", d.state.bare && "bare", plane.view.half < 1 && "zoomed", hand.spot && "pointing", (state.size === "logit" || d.state.jumps_below === "cliffs") && "of-logit"];
     box.className = names.filter(Boolean).join(" ");
-    for (const button of root.querySelectorAll(".choice[data-key] button")) button.setAttribute("aria-pressed", String(button.dataset.value === state[button.parentElement.dataset.key]));
-    const logits = root.querySelector("select[data-key=logit]");
-    if (logits.options.length !== setting.classes.length) logits.replaceChildren(...setting.classes.map((name, i) => new Option(name, i)));
-    for (const select of root.querySelectorAll("select[data-key]")) if (root.activeElement !== select) select.value = String(state[select.dataset.key]);
-    for (const tick of root.querySelectorAll("input[data-key]")) tick.checked = tick.dataset.key === "clip" ? state.clip === "box" : Boolean(Number(state[tick.dataset.key]));
-    const three = part("three");
-    if (root.activeElement !== three) three.value = state.three.split(",").slice(0, INPUTS[state.plane]).join();
-    part("rung").max = String(rungs());
-    const playButton = part("play");
-    playButton.querySelector("path").setAttribute("d", playing ? "M3 2h4v12H3zM9 2h4v12H9z" : "M3 2l11 6-11 6z");
-    playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
+    controls.look(d.training, ladder.playing, rungs());
     part("relu").setAttribute("aria-pressed", String(state.phi === "relu"));
-    const progress = part("progress");
-    progress.classList.toggle("done", d.training.done);
-    progress.firstElementChild.value = d.training.share;
-    progress.lastElementChild.textContent = d.training.words;
     fit();
   }
 
@@ -386,18 +224,10 @@ export default mounted((root, send) => {
     });
   }
 
-  // From u of the pictures at hand to pixels: x → ox + s x, y → oy − s y.
-  function transform(side) {
-    const s = (side / 2 / view.half) * at.half;
-    return { s, ox: side / 2 + ((at.x - view.x) / view.half) * (side / 2), oy: side / 2 - ((at.y - view.y) / view.half) * (side / 2) };
-  }
-  const toPixels = (x, y, side) => [side / 2 + ((x - view.x) / view.half) * (side / 2), side / 2 - ((y - view.y) / view.half) * (side / 2)];
-  const fromPixels = (px, py, side) => [view.x + ((2 * px) / side - 1) * view.half, view.y + (1 - (2 * py) / side) * view.half];
-
   const thinner = (p) => clampTo(Math.sqrt(2500 / Math.max(p.n, 1)), 0.45, 1);
 
   function paintBorders(g, p, side) {
-    const { s, ox, oy } = transform(side);
+    const { s, ox, oy } = plane.transform(side);
     const thin = thinner(p);
     g.save();
     g.transform(s, 0, 0, -s, ox, oy);
@@ -413,16 +243,16 @@ export default mounted((root, send) => {
   }
 
   function paintOver(s, side) {
-    if (setting.planar && Number(state.points)) paintPoints(s, side);
-    paintInputs(s, side);
-    for (const spot of [pinned, hover]) if (spot) paintMarked(s, side, borderUnder(spot, side));
+    if (setting.planar && Number(state.points)) paintPoints(s, setting, plane, side);
+    paintInputs(s, target, setting, plane, side, BENEATH, { stroke: colours.text, width: 1 });
+    for (const spot of [hand.pinned, hand.hover]) if (spot) paintMarked(s, side, borderUnder(spot, side));
     paintScale(s, side);
   }
 
   // A border with its ends A and B, and an arrow from the cell in which the winner still wins.
   function paintMarked(s, side, i) {
     if (i < 0) return;
-    const { s: m, ox, oy } = transform(side);
+    const { s: m, ox, oy } = plane.transform(side);
     const [x0, y0, x1, y1] = [0, 1, 2, 3].map((c) => (c % 2 ? oy - m * shown.ends[4 * i + c] : ox + m * shown.ends[4 * i + c]));
     for (const [stroke, width] of [[colours.background, 7], [colours.positive, 3.5]]) s.line(x0, y0, x1, y1, { stroke, width });
     const length = Math.hypot(x1 - x0, y1 - y0) || 1;
@@ -437,53 +267,6 @@ export default mounted((root, send) => {
       s.circle(tx, ty, 8, { fill: colours.background, alpha: 0.85 });
       s.text(tx, ty, name, { size: 13, weight: 700, align: "middle", fill: colours.text });
     });
-  }
-
-  function paintPoints(s, side) {
-    for (let i = 0; i < setting.labels.length; i++) {
-      const [x, y] = toPixels(setting.points[2 * i], setting.points[2 * i + 1], side);
-      if (x < -5 || y < -5 || x > side + 5 || y > side + 5) continue;
-      if (setting.labels[i] % 2) s.rect(x - 3, y - 3, 6, 6, { fill: "#ffffff", stroke: "#000000" });
-      else s.circle(x, y, 3, { fill: "#000000", stroke: "#ffffff" });
-    }
-  }
-
-  // The inputs that the plane passes through: a dot, and the picture beside it.
-  function paintInputs(s, side) {
-    const size = side < 300 ? 30 : 42;
-    setting.inputs.forEach(({ text, u }) => {
-      const [x, y] = toPixels(...u, side);
-      if (x < 0 || y < 0 || x > side || y > side) return;
-      const left = x > side - size - 14 ? x - size - 8 : x + 8;
-      const top = clampTo(y - size / 2, 2, side - size - 68);
-      if (view.half > 0.2) {
-        if (target) {
-          target.imageSmoothingEnabled = false;
-          target.drawImage(imageAt(...u), left, top, size, size);
-        }
-        s.rect(left, top, size, size, { stroke: colours.text, width: 1 });
-        s.rect(left - 1, top + size, size + 2, 15, { fill: "#000000" });
-        s.text(left + size / 2, top + size + 8, text, { size: 11, fill: "#ffffff", align: "middle" });
-      }
-      s.circle(x, y, 5, { fill: "#000000", stroke: "#ffffff", width: 2 });
-    });
-  }
-
-  function imageAt(x, y) {
-    const [c, h, w] = setting.picture;
-    const [o, a, b] = setting.columns;
-    const [low, high] = setting.box;
-    const image = new ImageData(w, h);
-    for (let p = 0; p < h * w; p++) {
-      for (let channel = 0; channel < 3; channel++) {
-        const q = p + (c === 3 ? channel : 0) * h * w;
-        image.data[4 * p + channel] = (255 * (o[q] + x * a[q] + y * b[q] - low)) / (high - low);
-      }
-      image.data[4 * p + 3] = 255;
-    }
-    const canvas = new OffscreenCanvas(w, h);
-    canvas.getContext("2d").putImageData(image, 0, 0);
-    return canvas;
   }
 
   function paintScale(s, side) {
@@ -508,8 +291,8 @@ export default mounted((root, send) => {
   function borderUnder(spot, side = stage.clientWidth) {
     if (!shown || !spot) return -1;
     if (spot.border >= 0 && spot.rung === shown.rung && spot.key === d.key) return spot.border;
-    const reach = (NEAR / side) * 2 * (view.half / at.half);
-    return borderAt(shown, (spot.x - at.x) / at.half, (spot.y - at.y) / at.half, reach);
+    const reach = (NEAR / side) * 2 * (plane.view.half / plane.at.half);
+    return borderAt(shown, ...plane.inU(spot), reach);
   }
 
   const fits = fitted(stage, (context, side) => {
@@ -525,7 +308,7 @@ export default mounted((root, send) => {
   let kept = null;
   function paintCached(context, side) {
     const density = Math.min(window.devicePixelRatio || 1, 3);
-    const { s, ox, oy } = transform(side);
+    const { s, ox, oy } = plane.transform(side);
     const name = [d.key, shown.rung, scaleOf(shown.rung), range(), side, density, colours.dark, s, ox, oy].join();
     if (kept?.name !== name) {
       kept = { name, canvas: kept?.canvas };
@@ -549,7 +332,7 @@ export default mounted((root, send) => {
     const start = performance.now();
     const rung = current();
     if (isHere(rung)) shown = pictures.get(rung);
-    else if (rung && nearestHere(rung) !== null) shown = pictures.get(nearestHere(rung));
+    else if (rung && nearestRung(pictures, rung) !== null) shown = pictures.get(nearestRung(pictures, rung));
     else if (!isHere(shown?.rung)) shown = null;
     fits.redraw();
     marks.redraw();
@@ -558,19 +341,7 @@ export default mounted((root, send) => {
     box.dataset.ms = (performance.now() - start).toFixed(2);
   }
 
-  // ----- γ's rungs
-
-  const marks = fitted(part("marks"), (g, width, height) => {
-    if (!d) return;
-    const [left, right] = [8, width - 8]; // where the middle of the slider's thumb can be
-    const step = (right - left) / Math.max(rungs() - 1, 1);
-    for (let i = 1; i <= rungs(); i++) {
-      const x = left + (i - 1) * step;
-      g.fillStyle = isHere(i) ? colours.primary : colours.border;
-      const tall = isHere(i) ? height : 3;
-      g.fillRect(x - Math.min(step * 0.35, 2), height - tall, Math.min(step * 0.7, 4), tall);
-    }
-  });
+  const marks = rungMarks(part("marks"), { count: rungs, isHere, colours: () => colours });
 
   // ----- the two curves over γ
 
@@ -678,10 +449,6 @@ export default mounted((root, send) => {
 
   // ----- the words
 
-  function set(element, text) {
-    if (element.textContent !== text) element.textContent = text;
-  }
-
   // Words with <b> around numbers; everything in them is made here.
   function tell(element, words) {
     const html = words.map((word) => (Array.isArray(word) ? `<b>${word[0]}</b>` : word)).join("").replaceAll("&", "&amp;");
@@ -696,7 +463,7 @@ export default mounted((root, send) => {
     const count = `${plural(shown.n, "border")} of ${plural(shown.cells, "region")}`;
     if (!shown.complete) return [`${kind}: over ${count}`, `limit reached: ${fixed(100 * shown.covered, 1)} % of the area is shown. Zoom in for all of it`];
     const nets = d.each ? "a network of its own, trained at this γ" : "the weights stay, only γ is varied";
-    return [`${kind}: ${count}, exact`, rung ? `${winnersText(rung)} · ${nets}` : `${d.each ? "a network of its own" : "the same weights"} · no jump at any border`];
+    return [`${kind}: ${count}, exact`, rung ? `${winnersOf(rung)} · ${nets}` : `${d.each ? "a network of its own" : "the same weights"} · no jump at any border`];
   }
 
   function see() {
@@ -723,208 +490,97 @@ export default mounted((root, send) => {
 
   function words() {
     const [main, about] = captionWords();
-    set(caption, main);
-    set(more, about);
+    setText(caption, main);
+    setText(more, about);
     stage.setAttribute("aria-label", `${main}. ${about}. Borders coloured and widened by ${sizeName()}.`);
     const rung = current();
-    set(part("gamma"), rung ? gammaName(rung) : "ReLU");
-    part("gamma").title = winnersText(state.rung);
+    setText(part("gamma"), rung ? gammaName(rung) : "ReLU");
+    part("gamma").title = winnersOf(state.rung);
     const slider = part("rung");
     if (Number(slider.value) !== state.rung) slider.value = String(state.rung);
-    slider.setAttribute("aria-valuetext", `${gammaName(state.rung)}, ${winnersText(state.rung)}`);
+    slider.setAttribute("aria-valuetext", `${gammaName(state.rung)}, ${winnersOf(state.rung)}`);
     part("relu").setAttribute("aria-pressed", String(state.phi === "relu"));
     tell(part("see"), see());
     tell(part("why"), why());
     part("chart").setAttribute("aria-label", `Median and quantiles of |jump| and of v against γ: ${figures.size} of ${d.rungs.length} measured. ${part("see").textContent} ${part("why").textContent}`);
     info();
     const row = figures.get(rung);
-    Object.assign(box.dataset, { key: d.key, rung: state.rung, borders: shown?.rung === rung ? shown.n : "", median: row?.size[2] ?? "", value: row?.value[2] ?? "", here: pictures.size, failed: failed.size, all: d.rungs.length, window: windowText(at), settled: String(sameWindow(at, view)), playing: String(Boolean(playing)), nets: state.nets });
-    if (!playing && !hand) speak(`${main}. ${part("see").textContent}`);
+    Object.assign(box.dataset, { key: d.key, rung: state.rung, borders: shown?.rung === rung ? shown.n : "", median: row?.size[2] ?? "", value: row?.value[2] ?? "", here: pictures.size, failed: failed.size, all: d.rungs.length, window: windowText(plane.at), settled: String(plane.isSettled()), playing: String(Boolean(ladder.playing)), nets: state.nets });
+    if (!ladder.playing && !hand.pulling) speak(`${main}. ${part("see").textContent}`);
   }
 
-  const speak = throttled((text) => {
-    if (text !== spoken) set(part("spoken"), (spoken = text));
-  }, 1500);
+  const speak = throttled((text) => setText(part("spoken"), text), 1500);
 
   function info() {
-    const spot = hover ?? pinned;
+    const { spot } = hand;
     const i = borderUnder(spot);
     box.dataset.border = i;
     box.classList.toggle("pointing", Boolean(spot));
     thumb.redraw();
-    if (i < 0) return set(part("about"), d.training.done || !d.each ? "Point at a border: its layer, the units that swap, the jump at both ends. A click pins it; the wheel zooms." : "Networks are trained one after another, nearest γ first; each appears as soon as it is ready.");
+    if (i < 0) return setText(part("about"), d.training.done || !d.each ? "Point at a border: its layer, the units that swap, the jump at both ends. A click pins it; the wheel zooms." : "Networks are trained one after another, nearest γ first; each appears as soon as it is ready.");
     const p = shown;
     const scale = scaleOf(p.rung);
     const [a, b] = [number(p.sizes[3 * i] * scale), number(p.sizes[3 * i + 2] * scale)];
     const [leaves, enters] = [p.leaves[i], p.enters[i]];
-    const layer = `Border ${i}${pinned && !hover ? ", pinned" : ""}, layer ${p.layers[i] + 1}: `;
-    if (leaves === NONE || enters === NONE) return set(part("about"), `${layer}unit ${leaves === NONE ? enters : leaves} switches ${leaves === NONE ? "on" : "off"} along the arrow; no jump, f bends.`);
-    return set(part("about"), `${layer}along the arrow unit ${leaves} leaves and unit ${enters} enters. |jump| ${a} at A, ${b} at B${isRelative() ? " standard deviations" : ""}; v = ${number(p.values[2 * i])} at A, ${number(p.values[2 * i + 1])} at B.`);
+    const layer = `Border ${i}${hand.pinned && !hand.hover ? ", pinned" : ""}, layer ${p.layers[i] + 1}: `;
+    if (leaves === NONE || enters === NONE) return setText(part("about"), `${layer}unit ${leaves === NONE ? enters : leaves} switches ${leaves === NONE ? "on" : "off"} along the arrow; no jump, f bends.`);
+    return setText(part("about"), `${layer}along the arrow unit ${leaves} leaves and unit ${enters} enters. |jump| ${a} at A, ${b} at B${isRelative() ? " standard deviations" : ""}; v = ${number(p.values[2 * i])} at A, ${number(p.values[2 * i + 1])} at B.`);
   }
-
-  const thumb = fitted(part("thumb"), (g, width, height) => {
-    const spot = hover ?? pinned;
-    if (!d || !setting?.picture || !spot) return;
-    g.imageSmoothingEnabled = false;
-    g.drawImage(imageAt(spot.x, spot.y), 0, 0, width, height);
-  });
 
   // ----- the hand
 
-  function zoomed(factor, x, y) {
-    if (tour) halt();
-    const half = clampTo(view.half / factor, NARROWEST, 1);
-    const f = half / view.half;
-    view = inHome(x + (view.x - x) * f, y + (view.y - y) * f, half);
-    box.classList.toggle("zoomed", view.half < 1);
+  const changed = () => {
+    box.classList.toggle("zoomed", plane.view.half < 1);
     draw();
-    hear.movedByKey();
-  }
-
-  function spotOf(event) {
-    const area = stage.getBoundingClientRect();
-    const [x, y] = fromPixels(event.clientX - area.left, event.clientY - area.top, area.width);
-    return { x, y };
-  }
-
-  let pending = 0;
-  function hovered() {
-    pending = 0;
-    if (!d) return;
-    fits.redraw();
-    info();
-  }
-  const hoverSoon = () => { if (!pending) pending = requestAnimationFrame(hovered); };
-
-  stage.addEventListener("pointerdown", (event) => {
-    if (event.button || !d) return;
-    halt();
-    stage.setPointerCapture(event.pointerId);
-    hand ??= { pointers: new Map(), went: 0 };
-    hand.pointers.set(event.pointerId, [event.clientX, event.clientY]);
-  });
-  stage.addEventListener("pointermove", (event) => {
-    if (!d || !setting) return;
-    hover = event.pointerType === "touch" ? null : spotOf(event);
-    if (hand?.pointers.has(event.pointerId)) pulled(event);
-    hoverSoon();
-  });
-  stage.addEventListener("pointerleave", () => {
-    hover = null;
-    hoverSoon();
-  });
-  const up = (event) => {
-    if (!hand) return;
-    hand.pointers.delete(event.pointerId);
-    if (hand.pointers.size) return;
-    const { went } = hand;
-    hand = null;
-    if (event.type === "pointercancel") return;
-    if (went > CLICK) return hear.moved();
-    const spot = spotOf(event);
-    const border = borderUnder(spot);
-    pinned = border < 0 || (pinned && borderUnder(pinned) === border) ? null : { ...spot, border, rung: shown.rung, key: d.key };
-    hovered();
   };
-  stage.addEventListener("pointerup", up);
-  stage.addEventListener("pointercancel", up);
-  stage.addEventListener("wheel", (event) => {
-    if (!d || (event.deltaY > 0 && view.half >= 1)) return;
-    event.preventDefault();
-    halt();
-    const spot = spotOf(event);
-    zoomed(Math.exp(-clampTo(event.deltaY, -150, 150) * 0.0028), spot.x, spot.y);
-  }, { passive: false });
-  stage.addEventListener("dblclick", (event) => {
-    const spot = spotOf(event);
-    zoomed(2.5, spot.x, spot.y);
+  const hand = planeHand([stage], plane, {
+    isReady: () => Boolean(d && setting),
+    halt: () => ladder.halt(),
+    calm: () => ladder.tour && ladder.halt(),
+    pointed() {
+      fits.redraw();
+      info();
+    },
+    clicked(spot) {
+      const border = borderUnder(spot);
+      const again = hand.pinned && borderUnder(hand.pinned) === border;
+      hand.pinned = border < 0 || again ? null : { ...spot, border, rung: shown.rung, key: d.key };
+    },
+    changed, moved: hear.moved, rested: hear.rested,
   });
-
-  // One finger or the mouse moves the plane, two fingers zoom as well.
-  function pulled(event) {
-    const before = [...hand.pointers.values()];
-    const area = stage.getBoundingClientRect();
-    const middle = (points) => [0, 1].map((c) => points.reduce((sum, p) => sum + p[c], 0) / points.length);
-    const spread = (points) => (points.length > 1 ? Math.hypot(points[0][0] - points[1][0], points[0][1] - points[1][1]) : 1);
-    hand.pointers.set(event.pointerId, [event.clientX, event.clientY]);
-    const after = [...hand.pointers.values()];
-    const [from, to] = [middle(before), middle(after)];
-    hand.went += Math.hypot(to[0] - from[0], to[1] - from[1]) + Math.abs(spread(after) - spread(before));
-    if (hand.went <= CLICK) return;
-    const [x, y] = fromPixels(to[0] - area.left, to[1] - area.top, area.width);
-    const next = inHome(view.x, view.y, (view.half * spread(before)) / spread(after));
-    const f = next.half / view.half;
-    const scale = (2 * view.half * f) / area.width;
-    view = inHome(x + (view.x - x) * f - (to[0] - from[0]) * scale, y + (view.y - y) * f + (to[1] - from[1]) * scale, next.half);
-    box.classList.toggle("zoomed", view.half < 1);
-    draw();
-    hear.moved(true);
-  }
+  const thumb = planeThumb(part("thumb"), () => setting, hand);
 
   // The curves: pulling along them moves γ.
   function gammaAt(event) {
-    const area = part("chart").getBoundingClientRect();
-    const { x } = xOf(area.width);
-    const px = event.clientX - area.left;
-    let best = 1;
-    for (let i = 2; i <= rungs(); i++) if (Math.abs(x(gammaOf(i)) - px) < Math.abs(x(gammaOf(best)) - px)) best = i;
-    return best;
+    const { x } = xOf(part("chart").clientWidth);
+    return rungNear(event, rungs(), (rung) => x(gammaOf(rung)));
   }
   part("chart").addEventListener("pointerdown", (event) => {
     if (!d || event.button) return;
-    halt();
+    ladder.halt();
     part("chart").setPointerCapture(event.pointerId);
-    toRung(gammaAt(event));
+    ladder.to(gammaAt(event));
   });
   part("chart").addEventListener("pointermove", (event) => {
-    if (d && part("chart").hasPointerCapture(event.pointerId)) toRung(gammaAt(event));
+    if (d && part("chart").hasPointerCapture(event.pointerId)) ladder.to(gammaAt(event));
   });
 
-  part("rung").addEventListener("input", (event) => { halt(); toRung(Number(event.target.value)); });
+  part("rung").addEventListener("input", (event) => { ladder.halt(); ladder.to(Number(event.target.value)); });
   part("rung").addEventListener("change", () => hear.moved());
-  const step = (by) => () => { halt(); toRung(state.rung + by); };
-  const toggle = () => (playing ? halt() : ((gentle = false), play()));
-  part("play").onclick = () => d && toggle();
-  part("back").onclick = () => d && step(-1)();
-  part("forth").onclick = () => d && step(1)();
-  const whole = () => { view = { x: 0, y: 0, half: 1 }; look(); draw(); hear.moved(); };
-  part("whole").onclick = whole;
+  const whole = () => { plane.view = wholeWindow(); look(); draw(); hear.moved(); };
   part("relu").onclick = () => d && choose("phi", state.phi === "relu" ? "kwta" : "relu");
 
   function choose(key, value) {
-    if (!d) return;
-    if (tour) goHome();
-    halt();
+    if (ladder.tour) ladder.goHome();
+    ladder.halt();
     state[key] = value;
-    if (["plane", "three", "pseed", "clip"].includes(key)) { view = { x: 0, y: 0, half: 1 }; pinned = null; }
-    if (key === "nets") { usual = true; state.rung = 1; pinned = null; }
+    if (OF_PLANE.includes(key)) { plane.view = wholeWindow(); hand.pinned = null; }
+    if (key === "nets") { ladder.usual = true; state.rung = 1; hand.pinned = null; }
     look();
     draw();
     hear.moved();
   }
-  for (const button of root.querySelectorAll(".choice[data-key] button")) button.onclick = () => choose(button.parentElement.dataset.key, button.dataset.value);
-  for (const select of root.querySelectorAll("select[data-key]")) select.onchange = () => choose(select.dataset.key, select.dataset.key === "logit" ? Number(select.value) : select.value);
-  for (const tick of root.querySelectorAll("input[data-key]")) tick.onchange = () => choose(tick.dataset.key, tick.dataset.key === "clip" ? (tick.checked ? "box" : "free") : Number(tick.checked));
-  part("three").onchange = (event) => {
-    const found = event.target.value.split(/[\s,;]+/).filter(Boolean).map(Number);
-    const most = setting.tests.length;
-    if (found.length === INPUTS[state.plane]) found.push(...[0, 1, 2, 3, 4].filter((i) => !found.includes(i)).slice(0, 3 - found.length));
-    const right = found.length === 3 && new Set(found).size === 3 && found.every((i) => Number.isInteger(i) && i >= 0 && i < most);
-    event.target.classList.toggle("wrong", !right);
-    event.target.title = right ? "" : `${["one number", "two different numbers", "three different numbers"][INPUTS[state.plane] - 1]} from 0 to ${most - 1}`;
-    if (right) choose("three", found.join());
-  };
-  part("new").onclick = () => {
-    if (!d) return undefined;
-    if (INPUTS[state.plane] === 1) return choose("pseed", 1 + Math.floor(Math.random() * 9998));
-    const chosen = [];
-    for (let tries = 0; chosen.length < 3; tries++) { // of three classes, if there are so many
-      const i = Math.floor(Math.random() * setting.tests.length);
-      const known = chosen.some((j) => j === i || (tries < 200 && setting.tests[j] === setting.tests[i]));
-      if (!known) chosen.push(i);
-    }
-    return choose("three", chosen.join());
-  };
+  const controls = planeControls(root, { state: () => state, setting: () => setting, choose });
 
   // ----- to keep
 
@@ -954,7 +610,7 @@ export default mounted((root, send) => {
   }
 
   function exported(s, p, side) {
-    const { s: m, ox, oy } = transform(side);
+    const { s: m, ox, oy } = plane.transform(side);
     const scale = scaleOf(p.rung);
     const found = [];
     for (let i = 0; i < p.n; i++) stretches(p, i, (x0, y0, x1, y1, size) => found.push([size ? shareOf(size * scale, range()) : -1, ox + m * x0, oy - m * y0, ox + m * x1, oy - m * y1]));
@@ -973,20 +629,9 @@ export default mounted((root, send) => {
   const stops = [
     fits.stop, marks.stop, chart.stop, thumb.stop, hear.stop,
     whenThemeChanges(root, () => { colours = theme(root); kept = null; draw(); }),
-    keys({
-      " ": () => d && toggle(), ArrowRight: () => d && step(1)(), ArrowLeft: () => d && step(-1)(),
-      "+": () => d && zoomed(ZOOM, (pinned ?? hover ?? view).x, (pinned ?? hover ?? view).y), "-": () => d && zoomed(1 / ZOOM, view.x, view.y), Home: () => d && whole(),
-    }),
-    () => resize.disconnect(), () => clock.stop(),
+    planeKeys(root, plane, ladder, hand, whole, () => Boolean(d && setting)),
+    () => resize.disconnect(), ladder.stop,
   ];
 
-  let last = null;
-  return {
-    update(data) {
-      if (!data || data === last) return;
-      last = data;
-      arriving = arriving.then(() => receive(data)).catch((error) => console.error(error));
-    },
-    destroy: () => stops.forEach((stop) => stop()),
-  };
+  return { update: inTurn(receive), destroy: () => stops.forEach((stop) => stop()) };
 });

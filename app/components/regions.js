@@ -8,40 +8,11 @@ const EVERY = 50; // ms between two reports while the hand moves
 const REST = 350; // ms after the last wheel or key
 const POLL = 160; // ms between an answer and the next question, while training or while rungs are missing
 const LOST = 5000; // ms after which a question counts as lost
-const PER_SECOND = 9; // rungs, while γ plays
+const BENEATH = { class: 44, layer: 44, value: 62, gradient: 62 }; // px that a legend takes at the lower rim, by colouring
 const USED = 250; // ms after a click or key elsewhere in which the page begins to work: no question then
 const POINTED = 400; // ms for which the hand counts as pointing
 const SELDOM = 3000; // ms between two questions meanwhile; the background may rest
 const FAST = 8000; // polygons up to which the picture is drawn anew while it is moved; more are moved as an image
-const GENTLE = 1500; // ms before γ starts to play by itself
-const INPUTS = { images: 3, random: 1, gradient: 1, attack: 2 }; // that a plane of each kind takes
-const CLICK = 4; // px that a click may move
-const ZOOM = 1.35;
-const NARROWEST = 1e-9;
-const CLASSES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F3C8D", "#A5AA99", "#8C564B"];
-const LAYERS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F3C8D", "#999999"];
-
-const clampTo = (v, low, high) => Math.min(Math.max(v, low), high);
-const THOUSANDS = new Intl.NumberFormat("en-US");
-const thousands = (n) => THOUSANDS.format(n);
-
-async function unzipped(bytes) {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes; // a picture that was waited for comes as it is
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-function headed(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  return { header: JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))), body: bytes.subarray(4 + length) };
-}
-
-// Hands out the arrays of a block one after another.
-function reader(body) {
-  let at = 0;
-  const take = (n) => body.slice(at, (at += n));
-  return { bytes: take, floats: (n) => new Float32Array(take(4 * n).buffer), words: (n) => new Uint16Array(take(2 * n).buffer) };
-}
 
 // One rung's picture: vertices in u, maps, areas, edge layers and patterns, as app/compute/region_block.py packs them.
 function picture(bytes) {
@@ -49,10 +20,7 @@ function picture(bytes) {
   const r = reader(body);
   const { cells: n, vertices: v, outputs } = header;
   const found = { ...header, n, points: r.floats(2 * v), maps: r.floats(3 * outputs * n), areas: r.floats(n), sides: r.words(n), edges: r.bytes(v), patterns: r.bytes(n * header.bits) };
-  found.offsets = new Uint32Array(n + 1);
-  for (let i = 0; i < n; i++) found.offsets[i + 1] = found.offsets[i] + found.sides[i];
-  found.looks = new Map();
-  return found;
+  return Object.assign(found, { offsets: offsetsOf(found.sides), looks: new Map() });
 }
 
 // ----- colours
@@ -132,17 +100,6 @@ function identityColours(sums, spread, dark) {
   return found;
 }
 
-const mapAt = (p, i, o, x, y) => {
-  const at = 3 * (i * p.outputs + o);
-  return p.maps[at] * x + p.maps[at + 1] * y + p.maps[at + 2];
-};
-
-function says(p, i, x, y) {
-  let best = 0;
-  for (let o = 1; o < p.outputs; o++) if (mapAt(p, i, o, x, y) > mapAt(p, i, best, x, y)) best = o;
-  return best;
-}
-
 const slope = (p, i, o, half) => Math.hypot(p.maps[3 * (i * p.outputs + o)], p.maps[3 * (i * p.outputs + o) + 1]) / half;
 
 function valueRange(p, logit) {
@@ -156,104 +113,6 @@ function valueRange(p, logit) {
   }
   return [low, high];
 }
-
-// The part of a polygon [[x, y] …] where map · (x, y, 1) ≥ 0.
-function clippedTo(polygon, a, b, c) {
-  const out = [];
-  polygon.forEach(([x, y], i) => {
-    const [u, v] = polygon[(i + 1) % polygon.length];
-    const [here, there] = [a * x + b * y + c, a * u + b * v + c];
-    if (here >= 0) out.push([x, y]);
-    if ((here >= 0) !== (there >= 0)) {
-      const t = here / (here - there);
-      out.push([x + t * (u - x), y + t * (v - y)]);
-    }
-  });
-  return out;
-}
-
-const polygonOf = (p, i) => Array.from({ length: p.sides[i] }, (_, s) => [p.points[2 * (p.offsets[i] + s)], p.points[2 * (p.offsets[i] + s) + 1]]);
-
-// The classes of a region: f is affine there, so one class at all vertices is the class of all of it; else it is divided.
-function classParts(p) {
-  const parts = [];
-  for (let i = 0; i < p.n; i++) {
-    const polygon = polygonOf(p, i);
-    const found = [...new Set(polygon.map(([x, y]) => says(p, i, x, y)))];
-    if (found.length === 1) {
-      parts.push([found[0], polygon]);
-      continue;
-    }
-    for (let o = 0; o < p.outputs; o++) {
-      let part = polygon;
-      for (let q = 0; q < p.outputs && part.length; q++) {
-        if (q === o) continue;
-        const [a, b] = [3 * (i * p.outputs + o), 3 * (i * p.outputs + q)];
-        part = clippedTo(part, p.maps[a] - p.maps[b], p.maps[a + 1] - p.maps[b + 1], p.maps[a + 2] - p.maps[b + 2]);
-      }
-      if (part.length > 2) parts.push([o, part]);
-    }
-  }
-  return parts;
-}
-
-function cached(p, key, make) {
-  if (!p.looks.has(key)) p.looks.set(key, make());
-  return p.looks.get(key);
-}
-
-// ----- which region a point lies in
-
-function bucketsOf(p) {
-  return cached(p, "buckets", () => {
-    const side = clampTo(Math.round(Math.sqrt(p.n)), 1, 200);
-    const lists = Array.from({ length: side * side }, () => []);
-    const place = (x) => clampTo(Math.floor(((x + 1) / 2) * side), 0, side - 1);
-    for (let i = 0; i < p.n; i++) {
-      let [x0, x1, y0, y1] = [1, -1, 1, -1];
-      for (let v = p.offsets[i]; v < p.offsets[i + 1]; v++) {
-        const [x, y] = [p.points[2 * v], p.points[2 * v + 1]];
-        if (x < x0) x0 = x;
-        if (x > x1) x1 = x;
-        if (y < y0) y0 = y;
-        if (y > y1) y1 = y;
-      }
-      for (let r = place(y0); r <= place(y1); r++) for (let c = place(x0); c <= place(x1); c++) lists[r * side + c].push(i);
-    }
-    return { side, lists, place };
-  });
-}
-
-function regionAt(p, x, y) {
-  if (!(Math.abs(x) <= 1 && Math.abs(y) <= 1)) return -1;
-  const { side, lists, place } = bucketsOf(p);
-  let [best, least] = [-1, -1e-6];
-  for (const i of lists[place(y) * side + place(x)]) {
-    let inside = Infinity;
-    for (let s = 0; s < p.sides[i]; s++) {
-      const a = 2 * (p.offsets[i] + s);
-      const b = 2 * (p.offsets[i] + ((s + 1) % p.sides[i]));
-      const [dx, dy] = [p.points[b] - p.points[a], p.points[b + 1] - p.points[a + 1]];
-      const length = Math.hypot(dx, dy);
-      if (length) inside = Math.min(inside, (dx * (y - p.points[a + 1]) - dy * (x - p.points[a])) / length);
-    }
-    if (inside > least) [best, least] = [i, inside];
-  }
-  return best;
-}
-
-// ----- windows of the plane: x, y, half in shares of the home square
-
-const windowOf = (text) => {
-  const [x, y, half] = text ? text.split(",").map(Number) : [0, 0, 1];
-  return { x, y, half };
-};
-const windowText = (w) => (w.half === 1 ? "" : [w.x, w.y, w.half].map((v) => String(+v.toPrecision(10))).join());
-const inHome = (x, y, half) => {
-  const h = clampTo(half, NARROWEST, 1);
-  return { x: clampTo(x, h - 1, 1 - h), y: clampTo(y, h - 1, 1 - h), half: h };
-};
-const sameWindow = (a, b) => Math.abs(a.x - b.x) + Math.abs(a.y - b.y) + Math.abs(a.half - b.half) < 1e-8 * a.half;
 
 // ----- drawing
 
@@ -353,18 +212,12 @@ function classSpans(p, classes, pixels, size, to, density) {
 // The edges of each layer, layer by layer, as paths in u; those of very large pictures are not kept.
 function edgePaths(p) {
   const paths = [];
-  const { points, offsets, edges, n } = p;
-  for (let i = 0; i < n; i++) {
-    const end = offsets[i + 1];
-    for (let a = offsets[i]; a < end; a++) {
-      const layer = edges[a];
-      if (!layer || layer & 0x80) continue;
-      const b = a + 1 < end ? a + 1 : offsets[i];
-      const path = (paths[layer] ??= new Path2D());
-      path.moveTo(points[2 * a], points[2 * a + 1]);
-      path.lineTo(points[2 * b], points[2 * b + 1]);
-    }
-  }
+  const { points } = p;
+  eachEdge(p, (layer, a, b) => {
+    const path = (paths[layer] ??= new Path2D());
+    path.moveTo(points[2 * a], points[2 * a + 1]);
+    path.lineTo(points[2 * b], points[2 * b + 1]);
+  });
   return paths;
 }
 
@@ -379,7 +232,7 @@ function paintEdges(g, p, { s, ox, oy }, look) {
   for (let layer = paths.length - 1; layer >= 1; layer--) {
     if (!paths[layer]) continue;
     g.lineWidth = Math.max(0.35, ((look.mode === "layer" ? 3 : 2) * thin) / Math.sqrt(layer)) / s;
-    g.strokeStyle = look.mode === "layer" ? LAYERS[(layer - 1) % LAYERS.length] : look.ink;
+    g.strokeStyle = look.mode === "layer" ? look.layers[(layer - 1) % look.layers.length] : look.ink;
     g.stroke(paths[layer]);
   }
   g.restore();
@@ -394,8 +247,7 @@ export default mounted((root, send) => {
   let setting = null; // what stays while γ and window move: points, or the images of the plane
   let state = null; // what the hand wants
   let pictures = new Map(); // rung → picture, of d.key
-  let at = { x: 0, y: 0, half: 1 }; // the window that these pictures show
-  let view = { ...at }; // the window that the hand wants
+  const plane = planeWindow();
   let shown = [null, null]; // what the canvases show
   let bitmaps = [null, null];
   const scratches = [null, null];
@@ -403,24 +255,14 @@ export default mounted((root, send) => {
   let more = new Map(); // rung → pieces with one map, and what a grid meets
   let spreads = new Map(); // rung → which colours there are
   let sent = 0;
-  let usual = true; // γ follows the shared control until the hand moves it
-  let playing = 0; // +1, −1 or 0
-  let playAt = 0;
-  let tour = null; // while γ plays unasked: the rung at first, { home, isBack } from k = 1
   let asked = 0; // when a question went out that has no answer yet
   let answered = 0; // when the last answer came, and how many in a row brought no picture
   let empty = 0;
   let pointed = -Infinity; // when the hand last pointed
   let timer = 0;
   let resting = 0;
-  let hover = null; // { slot, x, y } in home coordinates
-  let pinned = null;
-  let hand = null; // pointers on a canvas
   let colours = theme(root);
-  let arriving = Promise.resolve();
   let fittedTo = "";
-  let gentle = !reducedMotion(); // γ may still play unasked
-  let spoken = "";
 
   // ----- talking with the page
 
@@ -434,14 +276,14 @@ export default mounted((root, send) => {
     if (!state) return;
     if (!poll) sent += 1;
     asked = performance.now();
-    const told = { ...state, rung: usual ? 0 : state.rung, window: windowText(view) };
+    const told = { ...state, rung: ladder.usual ? 0 : state.rung, window: windowText(plane.view) };
     send("told", { state: told, seq: sent, moving, poll, key: d?.key ?? "", have: [...pictures.keys()], lacking: lacking(), setting: setting?.name ?? "", nonce: Math.random() });
   }
   // Rungs on the screen whose pieces are not counted yet.
   const lacking = () => (d ? slots().filter((rung) => rung !== null && !more.has(rung)) : []);
   const tellSoon = throttled((moving) => tell(moving), EVERY);
   function moved(moving = false) {
-    gentle = false;
+    ladder.gentle = false;
     tellSoon(moving);
     if (!moving) tellSoon.flush();
   }
@@ -458,7 +300,7 @@ export default mounted((root, send) => {
   function mayAsk() {
     const now = performance.now();
     const mayWait = !lacking().some((rung) => !isHere(rung)); // what is still missing is not what is looked at
-    if (mayWait && (hand || resting || (now - pointed < POINTED && now - answered < SELDOM))) return false;
+    if (mayWait && (hand.pulling || resting || (now - pointed < POINTED && now - answered < SELDOM))) return false;
     // Nor while the page is at work already: a question then would break off what somebody waits for.
     const isBusy = now - used < USED || document.querySelector("[data-test-script-state=running]") !== null;
     return !document.hidden && !isBusy && !(asked && now - asked < LOST);
@@ -498,27 +340,19 @@ export default mounted((root, send) => {
     d = header;
     more = new Map(d.more.map(([rung, pieces, sampled]) => [rung, { pieces, sampled }]));
     if (!state || header.seq >= sent || other) {
-      if (!hand && !resting) {
-        if (tour && (isNew || header.state.rung !== tour.home)) playing = 0;
-        if (!playing) tour = null;
-        state = { ...header.state, rung: playing ? state.rung : header.state.rung };
-        usual = header.state.usual && (!playing || tour !== null);
-        gentle &&= usual;
-        view = windowOf(header.state.window);
+      if (!hand.pulling && !resting) {
+        state = ladder.adopted(header.state, isNew);
+        plane.view = windowOf(header.state.window);
       }
       sent = Math.max(sent, header.seq);
     }
-    at = windowOf(header.state.window);
-    if (other) hover = pinned = null;
-    if (pinned && pinned.key !== d.key) pinned = { ...pinned, key: d.key };
+    plane.at = windowOf(header.state.window);
+    if (other) hand.hover = hand.pinned = null;
     look();
     draw();
     poll();
     prepared();
-    if (gentle && d.done && pictures.size >= d.rungs.length && usual && header.state.window === "") {
-      gentle = false;
-      setTimeout(() => usual && !playing && !document.hidden && !hover && !hand && play({ home: state.rung, isBack: false }), GENTLE);
-    }
+    if (ladder.gentle && d.done && pictures.size >= d.rungs.length && ladder.usual && header.state.window === "") ladder.tourSoon(() => !hand.hover && !hand.pulling);
     return undefined;
   }
 
@@ -536,115 +370,32 @@ export default mounted((root, send) => {
     });
   }
 
-  function readSetting(s, r) {
-    const points = s.planar ? r.floats(2 * s.points) : null;
-    const labels = s.planar ? r.bytes(s.points) : null;
-    const size = s.picture ? s.picture.reduce((a, b) => a * b, 1) : 0;
-    const columns = s.picture ? [0, 1, 2].map(() => r.floats(size)) : null;
-    return { ...s, points, labels, columns, tests: r.bytes(s.tests) };
-  }
-
   // ----- γ
 
-  const rungs = () => d.rungs.length - 1;
+  const rungs = () => (d ? d.rungs.length - 1 : 0);
   const isHere = (rung) => pictures.has(rung);
-  function nearestHere(rung) {
-    let best = null;
-    for (const i of pictures.keys()) if (i && (best === null || Math.abs(i - rung) < Math.abs(best - rung))) best = i;
-    return best;
-  }
-
-  function toRung(rung, moving = true) {
-    state.rung = clampTo(rung, 1, rungs());
-    usual = false;
-    gentle = false;
-    draw();
-    if (!isHere(state.rung)) moved(moving);
-    if (!playing) rested();
-  }
-
-  // By hand, or as a tour: once through all rungs and back. γ stays what it was, and nobody is told.
-  function play(asTour = null) {
-    if (!d) return;
-    playing = state.rung >= rungs() ? -1 : 1;
-    playAt = state.rung;
-    tour = asTour;
-    if (!tour) usual = false;
-    clock.start();
-    look();
-  }
-  function halt() {
-    if (!playing) return;
-    playing = 0;
-    tour = null;
-    usual = false; // where the hand stops a tour is its choice
-    look();
-    rested();
-  }
-  function goHome() {
-    state.rung = tour.home;
-    playing = 0;
-    tour = null;
-    look();
-    draw();
-  }
-  const clock = frames((seconds) => {
-    if (!playing || !d) return false;
-    const next = playAt + playing * PER_SECOND * seconds;
-    if (!isHere(clampTo(Math.round(next), 1, rungs()))) { // wait for it
-      if (!asked) tell(true, true);
-      return true;
-    }
-    playAt = next;
-    if (playAt >= rungs()) playing = -1;
-    if (playAt <= 1 && playing < 0) {
-      state.rung = 1;
-      draw();
-      if (!tour) { halt(); return false; }
-      playing = 1;
-      tour.isBack = true;
-    }
-    if (tour?.isBack && playAt >= tour.home) { goHome(); return false; }
-    const rung = clampTo(Math.round(playAt), 1, rungs());
-    if (rung !== state.rung) {
-      state.rung = rung;
-      draw();
-    }
-    return true;
+  const ladder = rungPlayer({
+    state: () => state, count: rungs, isHere, draw, look, moved, rested,
+    missing: () => { if (!asked) tell(true, true); },
   });
 
   function gammaText(rung) {
     const [gamma, winners] = d.rungs[rung];
-    const same = winners.every((k, l) => k === winners[0] && d.sizes[l] === d.sizes[0]);
-    return [`γ = ${fixed(gamma, 3)}`, same ? `k = ${winners[0]} of ${d.sizes[0]}` : `k = ${winners.join(", ")} of ${d.sizes.join(", ")}`];
+    return [`γ = ${fixed(gamma, 3)}`, winnersText(winners, d.sizes)];
   }
 
   // ----- what is chosen
 
   function look() {
     if (!state) return;
-    box.className = ["kwta regions", `beside-${state.beside}`, setting.planar ? "planar" : "", state.bare ? "bare" : "", view.half < 1 ? "zoomed" : "", ["gradient", "value"].includes(state.colour) ? "valued" : ""].join(" ");
-    for (const button of root.querySelectorAll(".choice[data-key] button")) button.setAttribute("aria-pressed", String(button.dataset.value === state[button.parentElement.dataset.key]));
-    const logits = root.querySelector("select[data-key=logit]");
-    if (logits.options.length !== setting.classes.length) logits.replaceChildren(...setting.classes.map((name, i) => new Option(name, i)));
-    for (const select of root.querySelectorAll("select[data-key]")) if (root.activeElement !== select) select.value = String(state[select.dataset.key]);
-    part("points").checked = Boolean(Number(state.points));
-    part("clip").checked = state.clip === "box";
-    const three = part("three");
-    if (root.activeElement !== three) three.value = state.three.split(",").slice(0, INPUTS[state.plane]).join();
+    box.className = ["kwta plane regions", `beside-${state.beside}`, setting.planar ? "planar" : "", state.bare ? "bare" : "", plane.view.half < 1 ? "zoomed" : "", ["gradient", "value"].includes(state.colour) ? "valued" : ""].join(" ");
+    controls.look(d.training, ladder.playing, rungs());
     for (const [name, value] of [["rung", state.rung], ["other", state.other]]) {
       const slider = part(name);
       slider.max = String(rungs());
       slider.value = String(value);
       slider.setAttribute("aria-valuetext", gammaText(value).join(", "));
     }
-    const playButton = part("play");
-    playButton.querySelector("path").setAttribute("d", playing ? "M3 2h4v12H3zM9 2h4v12H9z" : "M3 2l11 6-11 6z");
-    playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
-    const progress = part("progress");
-    progress.classList.toggle("done", d.training.done);
-    progress.firstElementChild.value = d.training.share;
-    progress.lastElementChild.textContent = d.training.words;
     const rows = [box.className, d.training.done, d.training.words.length, setting.name].join();
     if (rows !== fittedTo) fit(); // measuring makes the browser lay out the whole page
     fittedTo = rows;
@@ -675,7 +426,7 @@ export default mounted((root, send) => {
   function lookOf() {
     const ink = colours.dark ? "#0b0d0f" : "#22272c";
     const { colour: mode, logit } = state;
-    const base = { mode, ink, classes: CLASSES };
+    const base = { mode, ink, classes: colours.classes, layers: colours.layers };
     const flat = (colours) => ({ colours, filled: (p, pixels, size) => flatSpans(colours(p), pixels, size) });
     const both = shown.filter(Boolean);
     if (mode === "identity") return { ...base, ...flat((p) => cached(p, `identity ${colours.dark}`, () => identityOf(p))) };
@@ -688,7 +439,7 @@ export default mounted((root, send) => {
       const [low, high] = [Math.min(...ranges.map((r) => r[0])), Math.max(...ranges.map((r) => r[1]))];
       return { ...base, range: [low, high], filled: (p, ...where) => valueSpans(p, logit, low, Math.max(high - low, 1e-300), ...where) };
     }
-    return { ...base, filled: (p, ...where) => classSpans(p, CLASSES, ...where) };
+    return { ...base, filled: (p, ...where) => classSpans(p, colours.classes, ...where) };
   }
   const slopes = (p, logit) => cached(p, `slopes ${logit}`, () => Float32Array.from({ length: p.n }, (_, i) => slope(p, i, logit, d.square[2])));
 
@@ -698,14 +449,6 @@ export default mounted((root, send) => {
     if (!spreads.has(p.rung)) spreads.set(p.rung, spreadOf(p, sums));
     return identityColours(sums, spreads.get(p.rung), colours.dark);
   }
-
-  // From home coordinates to pixels, and of u of the pictures at hand.
-  function transform(side) {
-    const s = (side / 2 / view.half) * at.half;
-    return { s, ox: side / 2 + ((at.x - view.x) / view.half) * (side / 2), oy: side / 2 - ((at.y - view.y) / view.half) * (side / 2) };
-  }
-  const toPixels = (x, y, side) => [side / 2 + ((x - view.x) / view.half) * (side / 2), side / 2 - ((y - view.y) / view.half) * (side / 2)];
-  const fromPixels = (px, py, side) => [view.x + ((2 * px) / side - 1) * view.half, view.y + (1 - (2 * py) / side) * view.half];
 
   function paintSlot(g, slot, side) {
     const p = shown[slot];
@@ -722,7 +465,7 @@ export default mounted((root, send) => {
   function paintBitmap(g, slot, p, side, look) {
     const density = Math.min(window.devicePixelRatio || 1, 3);
     const own = { s: side / 2, ox: side / 2, oy: side / 2 };
-    const now = transform(side);
+    const now = plane.transform(side);
     const to = p.n > FAST ? own : now;
     const name = [d.key, state.colour, state.logit, look.range, side, density, colours.dark, to.s, to.ox, to.oy].join();
     let made = bitmaps[slot];
@@ -748,8 +491,8 @@ export default mounted((root, send) => {
 
   // Everything that a canvas shows; while it stays, nothing is painted.
   function signature(slot) {
-    const spots = [pinned, hover].map((spot) => spot && [spot.x, spot.y, spot.slot]);
-    return [d.key, shown[slot]?.rung, shown[slot]?.n, lookOf().range, state.colour, state.logit, state.points, state.beside, setting.name, Object.values(view), Object.values(at), spots, colours.dark].join();
+    const spots = [hand.pinned, hand.hover].map((spot) => spot && [spot.x, spot.y, spot.slot]);
+    return [d.key, shown[slot]?.rung, shown[slot]?.n, lookOf().range, state.colour, state.logit, state.points, state.beside, setting.name, Object.values(plane.view), Object.values(plane.at), spots, colours.dark].join();
   }
   function repaint() {
     fits.forEach((f, slot) => {
@@ -762,19 +505,19 @@ export default mounted((root, send) => {
 
   function paintOver(s, slot, side, look) {
     const p = shown[slot];
-    if (setting.planar && Number(state.points)) paintPoints(s, side);
-    paintInputs(s, slot, side);
-    for (const spot of [pinned, hover]) {
+    if (setting.planar && Number(state.points)) paintPoints(s, setting, plane, side);
+    paintInputs(s, target, setting, plane, side, BENEATH[state.colour] ?? 16, { stroke: "#ffffff", width: 1.5 });
+    for (const spot of [hand.pinned, hand.hover]) {
       if (!spot) continue;
       const i = regionUnder(slot, spot);
-      const to = transform(side);
+      const to = plane.transform(side);
       if (i >= 0) {
         const outline = polygonOf(p, i).map(([x, y]) => [to.ox + to.s * x, to.oy - to.s * y]);
         s.polygon(outline, { stroke: "#ffffff", width: 5 });
         s.polygon(outline, { stroke: "#000000", width: 2 });
       }
-      if (slot !== spot.slot || spot === pinned) {
-        const [x, y] = toPixels(spot.x, spot.y, side);
+      if (slot !== spot.slot || spot === hand.pinned) {
+        const [x, y] = plane.toPixels(spot.x, spot.y, side);
         for (const [stroke, width] of [["#ffffff", 4], ["#000000", 1.6]]) {
           s.line(x - 9, y, x + 9, y, { stroke, width });
           s.line(x, y - 9, x, y + 9, { stroke, width });
@@ -782,59 +525,8 @@ export default mounted((root, send) => {
       }
     }
     if (look.range) paintScale(s, side, look);
-    if (state.colour === "class") paintLegend(s, side, CLASSES, setting.classes.map(String), "");
-    if (state.colour === "layer") paintLegend(s, side, LAYERS, d.sizes.map((_, l) => `layer ${l + 1}`), "");
-  }
-
-  function paintPoints(s, side) {
-    for (let i = 0; i < setting.labels.length; i++) {
-      const [x, y] = toPixels(setting.points[2 * i], setting.points[2 * i + 1], side);
-      if (x < -5 || y < -5 || x > side + 5 || y > side + 5) continue;
-      if (setting.labels[i] % 2) s.rect(x - 3, y - 3, 6, 6, { fill: "#ffffff", stroke: "#000000" });
-      else s.circle(x, y, 3, { fill: "#000000", stroke: "#ffffff" });
-    }
-  }
-
-  // The inputs that the plane passes through: a dot, and the picture beside it.
-  function paintInputs(s, slot, side) {
-    const size = side < 300 ? 30 : 42;
-    setting.inputs.forEach(({ text, u }) => {
-      const [x, y] = toPixels(...u, side);
-      if (x < 0 || y < 0 || x > side || y > side) return;
-      const left = x > side - size - 14 ? x - size - 8 : x + 8;
-      const top = clampTo(y - size / 2, 2, side - size - ({ class: 44, layer: 44, value: 62, gradient: 62 }[state.colour] ?? 16));
-      if (view.half > 0.2) {
-        paintThumb(slot, left, top, size, ...u);
-        s.rect(left, top, size, size, { stroke: "#ffffff", width: 1.5 });
-        s.rect(left - 1, top + size, size + 2, 15, { fill: "#000000" });
-        s.text(left + size / 2, top + size + 8, text, { size: 11, fill: "#ffffff", align: "middle" });
-      }
-      s.circle(x, y, 5, { fill: "#000000", stroke: "#ffffff", width: 2 });
-    });
-  }
-
-  function imageAt(x, y) {
-    const [c, h, w] = setting.picture;
-    const [o, a, b] = setting.columns;
-    const [low, high] = setting.box;
-    const image = new ImageData(w, h);
-    for (let p = 0; p < h * w; p++) {
-      for (let channel = 0; channel < 3; channel++) {
-        const q = p + (c === 3 ? channel : 0) * h * w;
-        image.data[4 * p + channel] = (255 * (o[q] + x * a[q] + y * b[q] - low)) / (high - low);
-      }
-      image.data[4 * p + 3] = 255;
-    }
-    const canvas = new OffscreenCanvas(w, h);
-    canvas.getContext("2d").putImageData(image, 0, 0);
-    return canvas;
-  }
-
-  let target = null; // the 2-D context that is painted on
-  function paintThumb(slot, left, top, size, x, y) {
-    if (!target) return;
-    target.imageSmoothingEnabled = false;
-    target.drawImage(imageAt(x, y), left, top, size, size);
+    if (state.colour === "class") paintLegend(s, side, colours.classes, setting.classes.map(String), "");
+    if (state.colour === "layer") paintLegend(s, side, colours.layers, d.sizes.map((_, l) => `layer ${l + 1}`), "");
   }
 
   function paintScale(s, side, look) {
@@ -860,9 +552,10 @@ export default mounted((root, send) => {
 
   function regionUnder(slot, spot) {
     const p = shown[slot];
-    return p && spot ? regionAt(p, (spot.x - at.x) / at.half, (spot.y - at.y) / at.half) : -1;
+    return p && spot ? cellAt(p, ...plane.inU(spot)) : -1;
   }
 
+  let target = null; // the 2-D context that is painted on
   const fits = stages.map((canvas, slot) =>
     fitted(canvas, (context, side) => {
       if (!state || (slot && state.beside === "alone")) return;
@@ -877,7 +570,7 @@ export default mounted((root, send) => {
     slots().forEach((rung, slot) => {
       if (rung === null) shown[slot] = null;
       else if (isHere(rung)) shown[slot] = pictures.get(rung);
-      else if (slot === 0 && nearestHere(rung) !== null) shown[slot] = pictures.get(nearestHere(rung));
+      else if (slot === 0 && nearestRung(pictures, rung) !== null) shown[slot] = pictures.get(nearestRung(pictures, rung));
     });
     repaint();
     marks.redraw();
@@ -888,18 +581,7 @@ export default mounted((root, send) => {
 
   // ----- γ's rungs and the counts
 
-  const marks = fitted(part("marks"), (g, width, height) => {
-    if (!d) return;
-    const [left, right] = [8, width - 8]; // where the middle of the slider's thumb can be
-    const step = (right - left) / Math.max(rungs() - 1, 1);
-    for (let i = 1; i <= rungs(); i++) {
-      const x = left + (i - 1) * step;
-      g.fillStyle = isHere(i) ? colours.primary : colours.border;
-      const tall = isHere(i) ? height : 3;
-      g.fillRect(x - Math.min(step * 0.35, 2), height - tall, Math.min(step * 0.7, 4), tall);
-    }
-  });
-
+  const marks = rungMarks(part("marks"), { count: rungs, isHere, colours: () => colours });
   const chart = fitted(part("chart"), (g, width, height) => {
     if (d) paintChart(canvasSurface(g, colours.font), width, height);
   });
@@ -954,10 +636,6 @@ export default mounted((root, send) => {
 
   // ----- the words
 
-  function set(element, text) {
-    if (element.textContent !== text) element.textContent = text;
-  }
-
   function domainText() {
     const [x, y, half] = d.square;
     if (!setting.planar) return `on a square of side ${number(2 * half, 3)}`;
@@ -980,12 +658,12 @@ export default mounted((root, send) => {
   function words() {
     captions.forEach((element, slot) => {
       const [main, more] = caption(slot);
-      set(element.children[0], main);
-      set(element.children[1], more);
+      setText(element.children[0], main);
+      setText(element.children[1], more);
       stages[slot].setAttribute("aria-label", `${main}, ${domainText()}. ${more}`);
     });
     const [gamma, k] = gammaText(state.rung);
-    set(part("gamma"), box.clientWidth < 640 ? gamma : `${gamma}, ${k.length > 16 ? `k = ${d.rungs[state.rung][1][0]}, …` : k}`);
+    setText(part("gamma"), box.clientWidth < 640 ? gamma : `${gamma}, ${k.length > 16 ? `k = ${d.rungs[state.rung][1][0]}, …` : k}`);
     part("gamma").title = k;
     for (const name of ["rung", "other"]) {
       const slider = part(name);
@@ -994,41 +672,39 @@ export default mounted((root, send) => {
     }
     part("chart").setAttribute("aria-label", `Regions against γ: ${d.counts.length} of ${d.rungs.length} counts`);
     info();
-    Object.assign(box.dataset, { key: d.key, rung: state.rung, cells: shown[0]?.rung === state.rung ? shown[0].n : "", twin: shown[1]?.n ?? "", here: pictures.size, all: d.rungs.length, whole: String(isWhole()), window: windowText(at), settled: String(sameWindow(at, view)), playing: String(Boolean(playing)) });
-    if (!playing && !hand) speak(caption(0)[0] + (shown[1] ? `; ${caption(1)[0]}` : ""));
+    Object.assign(box.dataset, { key: d.key, rung: state.rung, cells: shown[0]?.rung === state.rung ? shown[0].n : "", twin: shown[1]?.n ?? "", here: pictures.size, all: d.rungs.length, whole: String(isWhole()), window: windowText(plane.at), settled: String(plane.isSettled()), playing: String(Boolean(ladder.playing)) });
+    if (!ladder.playing && !hand.pulling) speak(caption(0)[0] + (shown[1] ? `; ${caption(1)[0]}` : ""));
   }
 
-  const speak = throttled((text) => {
-    if (text !== spoken) set(part("spoken"), (spoken = text));
-  }, 1500);
+  const speak = throttled((text) => setText(part("spoken"), text), 1500);
 
   function info() {
-    const spot = hover ?? pinned;
+    const { spot } = hand;
     const slot = spot?.slot ?? 0;
     const i = spot ? regionUnder(slot, spot) : -1;
     const p = shown[slot];
     box.dataset.region = i;
     if (i < 0) {
-      set(part("about"), d.error ? `${d.error}` : `${domainText()}${setting.planar ? "" : `, ${setting.words || (state.plane === "images" ? "through the three inputs" : "random directions")}`}. Point at a region; click pins it, the wheel zooms.`);
-      set(part("map"), "");
+      setText(part("about"), d.error ? `${d.error}` : `${domainText()}${setting.planar ? "" : `, ${setting.words || (state.plane === "images" ? "through the three inputs" : "random directions")}`}. Point at a region; click pins it, the wheel zooms.`);
+      setText(part("map"), "");
       strips.redraw();
       thumb.redraw();
       return;
     }
-    const [x, y] = [(spot.x - at.x) / at.half, (spot.y - at.y) / at.half];
+    const [x, y] = plane.inU(spot);
     const area = p.areas[i] * d.square[2] ** 2;
     const o = says(p, i, x, y);
     const other = shown[1 - slot] ? regionUnder(1 - slot, spot) : -1;
     const twin = other >= 0 ? `; ${slot ? "left" : "right"}: ${other}` : "";
-    set(part("about"), `Region ${i} of ${thousands(p.n)}${pinned && !hover ? ", pinned" : ""}: area ${number(area)}, ${p.sides[i]} sides; class ${setting.classes[o]}, |∇| = ${number(slope(p, i, o, d.square[2]))}${twin}`);
-    set(part("map"), `f(t) = ${mapText(p, i, o)}  at t = (${tOf(spot).join(", ")})`);
+    setText(part("about"), `Region ${i} of ${thousands(p.n)}${hand.pinned && !hand.hover ? ", pinned" : ""}: area ${number(area)}, ${p.sides[i]} sides; class ${setting.classes[o]}, |∇| = ${number(slope(p, i, o, d.square[2]))}${twin}`);
+    setText(part("map"), `f(t) = ${mapText(p, i, o)}  at t = (${tOf(spot).join(", ")})`);
     strips.redraw();
     thumb.redraw();
   }
 
   const tOf = (spot) => {
     const [cx, cy, half] = setting.home;
-    const digits = clampTo(2 - Math.floor(Math.log10(view.half)), 2, 12);
+    const digits = clampTo(2 - Math.floor(Math.log10(plane.view.half)), 2, 12);
     return [fixed(cx + half * spot.x, digits), fixed(cy + half * spot.y, digits)];
   };
 
@@ -1044,7 +720,7 @@ export default mounted((root, send) => {
 
   const strips = fitted(part("strips"), (g, width) => {
     const canvas = part("strips");
-    const spot = hover ?? pinned;
+    const { spot } = hand;
     const slot = spot?.slot ?? 0;
     const i = d && spot ? regionUnder(slot, spot) : -1;
     const high = d ? d.sizes.length * 13 : 13;
@@ -1066,167 +742,57 @@ export default mounted((root, send) => {
     });
   });
 
-  const thumb = fitted(part("thumb"), (g, width, height) => {
-    const spot = hover ?? pinned;
-    if (!d || !setting?.picture || !spot) return;
-    g.imageSmoothingEnabled = false;
-    g.drawImage(imageAt(spot.x, spot.y), 0, 0, width, height);
-  });
-
   // ----- the hand
 
-  function zoomed(factor, x, y, moving = true) {
-    if (tour) halt();
-    const half = clampTo(view.half / factor, NARROWEST, 1);
-    const f = half / view.half;
-    view = inHome(x + (view.x - x) * f, y + (view.y - y) * f, half);
-    box.classList.toggle("zoomed", view.half < 1);
+  const changed = () => {
+    box.classList.toggle("zoomed", plane.view.half < 1);
     draw();
-    moved(moving);
-    rested();
-  }
-
-  function spotOf(event, slot) {
-    const area = stages[slot].getBoundingClientRect();
-    const [x, y] = fromPixels(event.clientX - area.left, event.clientY - area.top, area.width);
-    return { slot, x, y };
-  }
-
-  let pending = 0;
-  function hovered() {
-    pending = 0;
-    repaint();
-    info();
-  }
-
-  stages.forEach((canvas, slot) => {
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      halt();
-      canvas.setPointerCapture(event.pointerId);
-      hand ??= { slot, pointers: new Map(), went: 0 };
-      hand.pointers.set(event.pointerId, [event.clientX, event.clientY]);
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      if (!d || !setting) return;
-      hover = event.pointerType === "touch" ? null : spotOf(event, slot);
-      pointed = performance.now();
-      if (hand?.pointers.has(event.pointerId)) pulled(event, canvas);
-      if (!pending) pending = requestAnimationFrame(hovered);
-    });
-    canvas.addEventListener("pointerleave", () => {
-      hover = null;
-      if (!pending) pending = requestAnimationFrame(hovered);
-    });
-    const up = (event) => {
-      if (!hand) return;
-      hand.pointers.delete(event.pointerId);
-      if (hand.pointers.size) return;
-      const { went } = hand;
-      hand = null;
-      if (event.type === "pointercancel") return;
-      if (went > CLICK) return moved(false);
-      const spot = spotOf(event, slot);
-      const again = pinned && regionUnder(slot, pinned) === regionUnder(slot, spot) && pinned.slot === slot;
-      pinned = again ? null : { ...spot, key: d.key };
-      hovered();
-    };
-    canvas.addEventListener("pointerup", up);
-    canvas.addEventListener("pointercancel", up);
-    canvas.addEventListener("wheel", (event) => {
-      if (!d || (event.deltaY > 0 && view.half >= 1)) return;
-      event.preventDefault();
-      halt();
-      const spot = spotOf(event, slot);
-      zoomed(Math.exp(-clampTo(event.deltaY, -150, 150) * 0.0028), spot.x, spot.y);
-    }, { passive: false });
-    canvas.addEventListener("dblclick", (event) => {
-      const spot = spotOf(event, slot);
-      zoomed(2.5, spot.x, spot.y);
-    });
+  };
+  const hand = planeHand(stages, plane, {
+    isReady: () => Boolean(d && setting),
+    halt: () => ladder.halt(),
+    calm: () => ladder.tour && ladder.halt(),
+    pointed() {
+      if (hand.hover) pointed = performance.now();
+      repaint();
+      info();
+    },
+    clicked(spot) {
+      const { pinned } = hand;
+      const again = pinned?.slot === spot.slot && regionUnder(spot.slot, pinned) === regionUnder(spot.slot, spot);
+      hand.pinned = again ? null : spot;
+    },
+    changed, moved, rested,
   });
+  const thumb = planeThumb(part("thumb"), () => setting, hand);
 
-  // One finger or the mouse moves the plane, two fingers zoom as well.
-  function pulled(event, canvas) {
-    const before = [...hand.pointers.values()];
-    const size = canvas.getBoundingClientRect();
-    const middle = (points) => [0, 1].map((c) => points.reduce((sum, p) => sum + p[c], 0) / points.length);
-    const spread = (points) => (points.length > 1 ? Math.hypot(points[0][0] - points[1][0], points[0][1] - points[1][1]) : 1);
-    hand.pointers.set(event.pointerId, [event.clientX, event.clientY]);
-    const after = [...hand.pointers.values()];
-    const [from, to] = [middle(before), middle(after)];
-    hand.went += Math.hypot(to[0] - from[0], to[1] - from[1]) + Math.abs(spread(after) - spread(before));
-    if (hand.went <= CLICK) return;
-    const factor = spread(after) / spread(before);
-    const [x, y] = fromPixels(to[0] - size.left, to[1] - size.top, size.width);
-    const next = inHome(view.x, view.y, view.half / factor);
-    const f = next.half / view.half;
-    const scale = (2 * view.half * f) / size.width;
-    view = inHome(x + (view.x - x) * f - (to[0] - from[0]) * scale, y + (view.y - y) * f + (to[1] - from[1]) * scale, next.half);
-    box.classList.toggle("zoomed", view.half < 1);
-    draw();
-    moved(true);
-  }
-
-  part("rung").addEventListener("input", (event) => { halt(); toRung(Number(event.target.value)); });
+  part("rung").addEventListener("input", (event) => { ladder.halt(); ladder.to(Number(event.target.value)); });
   part("rung").addEventListener("change", () => moved(false));
   part("other").addEventListener("input", (event) => {
     state.other = Number(event.target.value);
-    gentle = false;
+    ladder.gentle = false;
     draw();
     if (!isHere(state.other)) moved(true);
     rested();
   });
-  const step = (by) => () => { halt(); toRung(state.rung + by); };
-  const toggle = () => (playing ? halt() : ((gentle = false), play()));
-  part("play").onclick = toggle;
-  part("back").onclick = step(-1);
-  part("forth").onclick = step(1);
-  const whole = () => { view = { x: 0, y: 0, half: 1 }; look(); draw(); moved(false); };
-  part("whole").onclick = whole;
+  const whole = () => { plane.view = wholeWindow(); look(); draw(); moved(false); };
   part("chart").onclick = (event) => {
     if (!d) return;
-    halt();
-    const area = part("chart").getBoundingClientRect();
-    const { x } = places(area.width, area.height);
-    const px = event.clientX - area.left;
-    let best = 1;
-    for (let i = 2; i <= rungs(); i++) if (Math.abs(x(d.rungs[i][0]) - px) < Math.abs(x(d.rungs[best][0]) - px)) best = i;
-    toRung(best);
+    ladder.halt();
+    const { x } = places(part("chart").clientWidth, part("chart").clientHeight);
+    ladder.to(rungNear(event, rungs(), (rung) => x(d.rungs[rung][0])));
   };
 
   function choose(key, value) {
-    if (tour) goHome();
-    halt();
+    if (ladder.tour) ladder.goHome();
+    ladder.halt();
     state[key] = value;
-    if (["plane", "three", "pseed", "clip"].includes(key)) { view = { x: 0, y: 0, half: 1 }; pinned = null; }
+    if (OF_PLANE.includes(key)) { plane.view = wholeWindow(); hand.pinned = null; }
     look();
     draw();
     moved(false);
   }
-  for (const button of root.querySelectorAll(".choice[data-key] button")) button.onclick = () => choose(button.parentElement.dataset.key, button.dataset.value);
-  for (const select of root.querySelectorAll("select[data-key]")) select.onchange = () => choose(select.dataset.key, select.dataset.key === "logit" ? Number(select.value) : select.value);
-  part("points").onchange = (event) => choose("points", event.target.checked ? 1 : 0);
-  part("clip").onchange = (event) => choose("clip", event.target.checked ? "box" : "free");
-  part("three").onchange = (event) => {
-    const found = event.target.value.split(/[\s,;]+/).filter(Boolean).map(Number);
-    const most = setting.tests.length;
-    if (found.length === INPUTS[state.plane]) found.push(...[0, 1, 2, 3, 4].filter((i) => !found.includes(i)).slice(0, 3 - found.length));
-    const right = found.length === 3 && new Set(found).size === 3 && found.every((i) => Number.isInteger(i) && i >= 0 && i < most);
-    event.target.classList.toggle("wrong", !right);
-    event.target.title = right ? "" : `${["one number", "two different numbers", "three different numbers"][INPUTS[state.plane] - 1]} from 0 to ${most - 1}`;
-    if (right) choose("three", found.join());
-  };
-  part("new").onclick = () => {
-    if (INPUTS[state.plane] === 1) return choose("pseed", 1 + Math.floor(Math.random() * 9998));
-    const chosen = [];
-    for (let tries = 0; chosen.length < 3; tries++) { // of three classes, if there are so many
-      const i = Math.floor(Math.random() * setting.tests.length);
-      const known = chosen.some((j) => j === i || (tries < 200 && setting.tests[j] === setting.tests[i]));
-      if (!known) chosen.push(i);
-    }
-    return choose("three", chosen.join());
-  };
+  const controls = planeControls(root, { state: () => state, setting: () => setting, choose });
 
   // ----- to keep
 
@@ -1237,7 +803,7 @@ export default mounted((root, send) => {
       const left = slot * (side + 16);
       const p = shown[slot];
       const look = lookOf();
-      const to = { ...transform(side) };
+      const to = plane.transform(side);
       const [main, more] = caption(slot);
       s.text(left, 12, main, { size: 17, weight: 700, fill: colours.text });
       s.text(left, 32, `${more} · ${domainText()}`, { size: 12, fill: colours.text });
@@ -1253,18 +819,14 @@ export default mounted((root, send) => {
       const f = polygon.reduce((sum, [x, y]) => sum + mapAt(p, i, state.logit, x, y), 0) / polygon.length;
       return viridis((f - look.range[0]) / Math.max(look.range[1] - look.range[0], 1e-300));
     };
-    if (look.mode === "class") for (const [o, polygon] of classParts(p)) s.polygon(polygon.map(onPage), { fill: CLASSES[o % CLASSES.length] });
+    if (look.mode === "class") for (const [o, polygon] of classParts(p)) s.polygon(polygon.map(onPage), { fill: look.classes[o % look.classes.length] });
     for (let i = 0; i < p.n; i++) {
       const polygon = polygonOf(p, i);
       const fill = look.mode === "class" || look.mode === "layer" ? undefined : flat ? css(flat[i]) : mean(i, polygon);
       if (fill) s.polygon(polygon.map(onPage), { fill });
-      for (let k = 0; k < p.sides[i]; k++) {
-        const layer = p.edges[p.offsets[i] + k];
-        if (!layer || layer & 0x80) continue;
-        const [a, b] = [onPage(polygon[k]), onPage(polygon[(k + 1) % polygon.length])];
-        s.line(...a, ...b, { stroke: look.mode === "layer" ? LAYERS[(layer - 1) % LAYERS.length] : look.ink, width: 1.6 / Math.sqrt(layer) });
-      }
     }
+    const vertex = (v) => onPage([p.points[2 * v], p.points[2 * v + 1]]);
+    eachEdge(p, (layer, a, b) => s.line(...vertex(a), ...vertex(b), { stroke: look.mode === "layer" ? look.layers[(layer - 1) % look.layers.length] : look.ink, width: 1.6 / Math.sqrt(layer) }));
   }
   const shape = () => { const side = stages[0].clientWidth; const n = state.beside === "alone" ? 1 : 2; return [n * side + 16 * (n - 1), side + 50]; };
   part("png").onclick = () => d && savedPng("kwta-regions.png", ...shape(), colours, paintAll);
@@ -1275,20 +837,9 @@ export default mounted((root, send) => {
   const stops = [
     ...fits.map((f) => f.stop), marks.stop, chart.stop, strips.stop, thumb.stop,
     whenThemeChanges(root, () => { colours = theme(root); bitmaps = [null, null]; painted = [null, null]; draw(); }),
-    keys({
-      " ": () => d && toggle(), ArrowRight: () => d && step(1)(), ArrowLeft: () => d && step(-1)(),
-      "+": () => d && zoomed(ZOOM, (pinned ?? hover ?? view).x, (pinned ?? hover ?? view).y), "-": () => d && zoomed(1 / ZOOM, view.x, view.y), Home: () => d && whole(),
-    }),
-    () => listens.abort(), () => resize.disconnect(), () => clock.stop(), () => clearTimeout(timer), () => clearTimeout(resting),
+    planeKeys(root, plane, ladder, hand, whole, () => Boolean(d && setting)),
+    () => listens.abort(), () => resize.disconnect(), ladder.stop, () => clearTimeout(timer), () => clearTimeout(resting),
   ];
 
-  let last = null;
-  return {
-    update(data) {
-      if (!data || data === last) return;
-      last = data;
-      arriving = arriving.then(() => receive(data)).catch((error) => console.error(error));
-    },
-    destroy: () => stops.forEach((stop) => stop()),
-  };
+  return { update: inTurn(receive), destroy: () => stops.forEach((stop) => stop()) };
 });

@@ -1,7 +1,7 @@
 // Shared by all components; put before each one's script, so nothing here is exported or imported.
 //
 //   mounted(create)             default export of a component: one instance per place, updated on every run
-//   theme(element)              colours of the current theme, and whether it is dark
+//   theme(element)              colours of the current theme, classes and layers by their number, and whether it is dark
 //   whenThemeChanges(el, call)  call() after a switch between light and dark; returns a function that stops it
 //   fitted(canvas, draw)        keeps the canvas sharp at any size and density; .redraw() paints again, .stop() ends it
 //   viridis(t)                  a perceptually uniform sequence for t in 0..1
@@ -14,6 +14,8 @@
 //   reports(send, { values, wants, busy, before })   tells the page what the hand does, and asks it again; see below
 //   canvasSurface(context), svgSurface(width, height)   one way to draw, two ways to keep it
 //   saved(name, type, content), savedPng(...), savedSvg(...)   downloads
+//   setText(element, text)      changes its text if it is another one
+//   playIcon(playing)           the path of a play or pause sign, 16 × 16
 
 // Nine points of Matplotlib's viridis (van der Walt and Smith), linear in between.
 const VIRIDIS = [
@@ -70,6 +72,8 @@ function theme(element) {
     font: read("--st-font", "sans-serif"),
     positive: dark ? "#F0A02B" : "#D97300",
     negative: dark ? "#56B4E9" : "#0072B2",
+    classes: classColours(dark),
+    layers: layerColours(dark),
   };
 }
 
@@ -134,6 +138,12 @@ function fixed(x, decimals) {
   const text = x.toFixed(decimals);
   return (Number(text) === 0 ? text.replace("-", "") : text).replaceAll("-", "−");
 }
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const playIcon = (playing) => (playing ? "M3 2h4v12H3zM9 2h4v12H9z" : "M3 2l11 6-11 6z");
 
 function isTyping(event) {
   const element = event.composedPath()[0];
