@@ -21,10 +21,12 @@ STYLE = """
 .stMainBlockContainer > div > .stVerticalBlock, .stMainBlockContainer > .stVerticalBlock { gap: 0.6rem; }
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.55rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 0; margin-bottom: 0; padding-bottom: 0; }
-.katex-display { overflow-x: auto; overflow-y: hidden; }
+.katex-display { overflow-x: auto; overflow-y: hidden; padding: 0.15rem 0; }
+.stMarkdown table { display: block; max-width: 100%; overflow-x: auto; }
 .st-key-views { display: none; }
 @media (max-width: 640px) {
   .stMainBlockContainer { padding-left: 0.8rem; padding-right: 0.8rem; }
+  .katex-display > .katex { font-size: 1em; }
   .st-key-views { display: flex; justify-content: space-between; }
   .st-key-views [data-testid="stPageLink-NavLink"] { padding: 0.1rem 0.25rem; }
   .st-key-views a > :has([data-testid="stIconMaterial"]),

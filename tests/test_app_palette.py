@@ -20,14 +20,13 @@ AXES = (
     (1.9779984951, -2.4285922050, 0.4505937099),
     (0.0259040371, 0.7827717662, -0.8086757660),
 )
-# Views that draw classes.
-COLOURED = ("line", "train")
 
 
 def palettes() -> dict[str, list[str]]:
-    found = re.findall(rf"\[((?:{COLOUR}(?:, )?)+)\]", (components.FOLDER / "palette.js").read_text(encoding="utf-8"))
-    dark, light = ([word.strip('"') for word in one.split(", ")] for one in found)
-    return {"dark": dark, "light": light}
+    source = (components.FOLDER / "palette.js").read_text(encoding="utf-8")
+    body = source[source.index("function classColours") :].split("\n}\n")[0]
+    dark, light = re.findall(rf"\[((?:{COLOUR}(?:, )?)+)\]", body)
+    return {theme: [word.strip('"') for word in one.split(", ")] for theme, one in (("dark", dark), ("light", light))}
 
 
 def linear(colour: str) -> list[float]:
@@ -71,9 +70,15 @@ def test_few_classes_have_neither_the_colours_of_signs_nor_those_of_the_two_netw
         assert min(apart(colour, sign.strip('"')) for colour in colours[:3] for sign in signs) > 0.1
 
 
-@pytest.mark.parametrize("name", COLOURED)
-def test_views_with_classes_take_their_colours_from_the_one_list(name: str):
-    own = (components.FOLDER / f"{name}.js").read_text(encoding="utf-8")
-    assert "classColours(" in own
-    assert len(re.findall(rf"(?:{COLOUR}, ){{4}}", own)) == 0  # no list of its own: those of layers are shorter
+def test_no_component_has_a_list_of_colours_beside_the_one_that_the_theme_hands_out():
+    shared = (components.FOLDER / "shared.js").read_text(encoding="utf-8")
+    assert "classes: classColours(dark)" in shared
+    scripts = [file for file in components.FOLDER.glob("*.js") if file.name != "palette.js"]
+    assert len(scripts) > 8
+    own = {file.name: re.findall(rf"(?:{COLOUR}, ){{3}}", file.read_text(encoding="utf-8")) for file in scripts}
+    assert {name: lists for name, lists in own.items() if lists} == {}
+
+
+@pytest.mark.parametrize("name", ["line", "regions", "train"])
+def test_the_list_is_at_hand_in_every_component(name: str):
     assert "function classColours" in components.source(name)["js"]

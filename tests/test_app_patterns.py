@@ -179,6 +179,16 @@ def test_a_name_that_digits_do_not_have_is_refused_in_a_short_sentence(name):
     assert len(str(refused.value)) < 200
 
 
+def test_a_point_outside_the_data_box_is_refused_with_the_range_and_one_on_its_edge_is_not():
+    known = data.data("moons")
+    low, high = known.box
+    for outside in (f"{high + 1},0", f"0,{low - 0.1}", "1e30,0"):
+        with pytest.raises(ValueError, match=rf"between {low:g} and {high:g} here, got '"):
+            inputs.found(known, outside)
+    rounded = round(high, 3) + 0.0005
+    assert inputs.found(known, f"{rounded},{low}").x.tolist() == np.float32([high, low]).tolist()
+
+
 def test_no_part_of_a_drawings_name_is_a_drawing():
     known = data.data("digits")
     assert inputs.found(known, DRAWN).name == DRAWN
@@ -200,10 +210,10 @@ def test_a_drawing_of_other_data_is_refused():
         inputs.found(data.data("moons"), name)
 
 
-def test_a_point_is_moved_into_the_data_box_and_keeps_its_name():
+def test_a_point_keeps_its_name():
     known = data.data("moons")
     low, high = known.box
-    far = inputs.found(known, "99,-99")
+    far = inputs.found(known, f"{high:.4f},{low:.4f}")
     assert far.x.tolist() == pytest.approx([high, low])
     assert inputs.found(known, far.name).name == far.name
     assert inputs.found(known, " 0.25, -0.5 ").name == "0.25,-0.5"

@@ -7,7 +7,8 @@
 const POLL = 300; // ms between an answer and the next question while training
 const SWEEP = 6; // seconds in which all rungs are played
 const NEAR = 7; // px from a border that still mean this border
-const ROOM = 9; // px between borders that leave room for circles
+const DENSE = 1000; // jumps in one picture, from which those at one place are painted once
+const LEAST_END = 2.2; // px: radius of the circles at a jump where others are close
 const STEP = 0.01; // of the data box: how far an arrow key moves an end; ten times with Shift
 const RELU = -1;
 const PLAY = "M3 2l11 6-11 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
@@ -101,8 +102,7 @@ function rgbOf(colour) {
 
 function palette(root) {
   const c = theme(root);
-  const layers = c.dark ? ["#F0A02B", "#56B4E9", "#2FD0A0", "#F08CC8"] : ["#C25E00", "#0072B2", "#00805F", "#B5307F"];
-  return { ...c, layers, classes: classColours(c.dark), twin: c.dark ? "#A9B4BE" : "#5B6670", rgb: { layers: layers.map(rgbOf) } };
+  return { ...c, twin: c.dark ? "#A9B4BE" : "#5B6670", rgb: { layers: c.layers.map(rgbOf) } };
 }
 
 // A tidy step for about n ticks over a range.
@@ -126,6 +126,7 @@ export default mounted((root, send) => {
   let drag = null, end = "from", cursor = null, hovering = false;
   let view = [0, 1];
   let untold = false; // γ has been moved since the last report
+  let refusal = ""; // why the number typed for an end is none
   let playing = false, direction = 1, place = 0, spoken = 0;
   let colours = palette(root);
   let queue = Promise.resolve();
@@ -243,8 +244,7 @@ export default mounted((root, send) => {
 
   // Straight on every piece; at a jump a filled circle where f has its value, a hollow one where it only comes near.
   function paintCourse(s, a, py, r, o, look, ends) {
-    const segments = [], dotted = [], circles = [];
-    let last = -Infinity;
+    const segments = [], dotted = [], jumps = [];
     for (let p = pieceAt(r, view[0]); p < r.n && startOf(r, p) <= view[1]; p++) {
       const [t0, t1] = [Math.max(startOf(r, p), view[0]), Math.min(endOf(r, p), view[1])];
       const from = [px(a, t0), py(valueAt(r, t0, o, p))], to = [px(a, t1), py(valueAt(r, t1, o, p))];
@@ -253,26 +253,43 @@ export default mounted((root, send) => {
       if (b >= r.t.length || r.t[b] > view[1] || !jumpSize(r, b, o)) continue;
       const next = py(r.values[2 * (p + 1) * r.outputs + o]);
       dotted.push([to[0], to[1], to[0], next]);
-      if (ends && to[0] - last >= ROOM && (b + 1 >= r.t.length || px(a, r.t[b + 1]) - to[0] >= ROOM)) {
-        const after = r.flags[b] & 1;
-        circles.push([to[0], to[1], !after], [to[0], next, after]);
-      }
-      last = to[0];
+      if (ends) jumps.push({ x: to[0], before: to[1], after: next, isAfter: r.flags[b] & 1 });
     }
     const lines = (list, o2) => (s.segments ? s.segments(list, o2) : list.forEach((l) => s.line(...l, o2)));
     lines(dotted, { stroke: look.stroke, width: 1.2, dash: [1.5, 3], alpha: look.alpha });
     lines(segments, look);
-    const radius = look.width > 2.5 ? 4 : 3;
-    for (const [x, y, closed] of circles) s.circle(x, y, radius, { fill: closed ? look.stroke : colours.background, stroke: look.stroke, width: 1.8 });
+    paintEnds(s, jumps, look);
+  }
+
+  // Both ends of every jump, smaller where jumps are close or small; where many fall on one place, it is painted once.
+  function paintEnds(s, jumps, look) {
+    const most = look.width > 2.5 ? 4 : 3, painted = new Set(), dots = [];
+    const far = (i, j) => (jumps[j] ? Math.min(...[jumps[i].before, jumps[i].after].flatMap((y) => [jumps[j].before, jumps[j].after].map((v) => Math.hypot(jumps[i].x - jumps[j].x, y - v)))) : Infinity);
+    jumps.forEach((jump, i) => {
+      const room = Math.min(1.5 * Math.abs(jump.after - jump.before), far(i, i - 1), far(i, i + 1));
+      const radius = clampTo(room / 2 - 0.4, LEAST_END, most);
+      for (const isAfter of [0, 1]) {
+        const y = isAfter ? jump.after : jump.before, closed = isAfter === jump.isAfter;
+        const name = jumps.length > DENSE ? `${Math.round(2 * jump.x)} ${Math.round(2 * y)} ${closed}` : "";
+        if (name && painted.has(name)) continue;
+        painted.add(name);
+        dots.push([closed, jump.x, y, radius]);
+      }
+    });
+    for (const closed of [false, true]) {
+      for (const [is, x, y, radius] of dots) {
+        if (is === closed) s.circle(x, y, radius, { fill: closed ? look.stroke : colours.background, stroke: look.stroke, width: Math.min(1.8, 0.55 * radius) });
+      }
+    }
   }
 
   // Names of all outputs at the right end, pushed apart where they would overlap.
   function paintNames(s, a, py, r) {
     const found = outputs().map((o) => ({ o, y: py(valueAt(r, view[1], o)) })).sort((i, j) => i.y - j.y);
     const apart = Math.min(14, (a.chart - a.top) / found.length);
+    found.forEach((one, i) => (one.y = Math.max(one.y, i ? found[i - 1].y + apart : a.top + 4)));
     for (let i = found.length - 1, most = a.chart - 4; i >= 0; most = found[i].y - apart, i--) found[i].y = Math.min(found[i].y, most);
-    found.forEach((one, i) => {
-      if (i) one.y = Math.max(one.y, found[i - 1].y + apart);
+    found.forEach((one) => {
       s.text(a.right + 8, one.y, d.classes[one.o].slice(0, 5), { size: 14, weight: 600, fill: colours.classes[one.o % 10] });
     });
   }
@@ -505,7 +522,8 @@ export default mounted((root, send) => {
     }
     select.value = state.output;
     slider.max = String(d.ladder.length - 1);
-    if (root.activeElement !== index) index.value = /^\d+$/.test(state[end]) ? state[end] : "";
+    if (root.activeElement !== index && !refusal) index.value = /^\d+$/.test(state[end]) ? state[end] : "";
+    index.setAttribute("aria-invalid", String(Boolean(refusal)));
     index.max = gallery ? gallery.tests - 1 : 0;
     set(part("pick").firstElementChild, end === "to" ? "B" : "A");
     const progress = part("progress");
@@ -539,7 +557,7 @@ export default mounted((root, send) => {
       const jump = r.at[o] < 0 ? "0" : `${number(r.largest[o])} at t = ${fixed(r.t[r.at[o]], 3)}`;
       return [name, `${r.n}${r.complete ? "" : "+"}`, `${r.merged}${r.complete ? "" : "+"}`, r.by_layer.join(" + "), split, jump];
     };
-    const all = [["exact, from A to B", "pieces", "maximal", "borders by layer", `variation ${of}: jumps + slopes`, "largest jump"]];
+    const all = [["exact, from A to B", "pieces", "different lines", "borders by layer", `variation ${of}: jumps + slopes`, "largest jump"]];
     const r = shown();
     if (r) all.push(row(`k-WTA, γ = ${fixed(gammaOf(Math.max(r.rung, 0)), 2)}`, r));
     if (twin()) all.push(row("ReLU twin", twin()));
@@ -566,6 +584,7 @@ export default mounted((root, send) => {
 
   function readout() {
     const r = shown();
+    if (refusal) return refusal;
     if (!r) return "";
     if (cursor === null) return d.planar ? "Move over the curve for its values; drag A and B on the map. ← → change k, space plays." : "Move over the curve for its values; choose A and B among the test images. ← → change k, space plays.";
     const b = nearBorder(layout(stage.clientWidth, stage.clientHeight), r);
@@ -671,6 +690,7 @@ export default mounted((root, send) => {
   listen(part("which"), "click", (event) => {
     const button = event.target.closest("button");
     if (button) end = button.dataset.end;
+    refusal = "";
     draw();
   });
   listen(part("twin"), "click", () => {
@@ -697,18 +717,23 @@ export default mounted((root, send) => {
   });
 
   function choose(test) {
+    refusal = "";
     state[end] = String(test);
     end = end === "from" ? "to" : "from";
     draw();
     moved();
   }
+  // A number that no test input has changes nothing; it stays where it was typed, and the allowed ones are told.
   listen(index, "change", () => {
-    const value = Math.round(Number(index.value));
-    if (index.value !== "" && Number.isFinite(value) && gallery) {
-      state[end] = String(clampTo(value, 0, gallery.tests - 1));
-      draw();
-      moved();
-    }
+    if (!gallery) return;
+    const { value, validity } = index, last = gallery.tests - 1;
+    const fits = value !== "" && Number.isInteger(Number(value)) && value >= 0 && value <= last;
+    const isEmpty = value === "" && !validity.badInput;
+    refusal = fits || isEmpty ? "" : `Test inputs have the whole numbers from 0 to ${last}; ${value === "" ? "what was typed" : number(Number(value), 12)} is none of them.`;
+    if (fits) state[end] = String(Number(value));
+    draw();
+    if (fits) moved();
+    set(part("spoken"), refusal);
   });
   listen(thumbs, "pointerdown", (event) => {
     if (!gallery) return;
@@ -724,6 +749,7 @@ export default mounted((root, send) => {
     return [d.box[0] + ((event.clientX - area.left) / area.width) * size, d.box[1] - ((event.clientY - area.top) / area.height) * size];
   }
   function setPoint(which, point) {
+    refusal = "";
     const inside = point.map((v) => Number(clampTo(v, d.box[0], d.box[1]).toFixed(3)));
     if (inside.join() === endPoint(which === "to" ? "from" : "to").map((v) => Number(v.toFixed(3))).join()) return inside;
     state[which] = inside.join(",");

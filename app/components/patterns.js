@@ -271,6 +271,7 @@ export default mounted((root, send, first) => {
   let drag = null;
   let pixels = [null, null]; // a drawing under the hand, before the page has named it
   let hover = null;
+  let refusal = ""; // why the number typed for a test input is none
   let colours = palette(root);
   let views = []; // one per layer shown: section, canvas, layer number, arrangement
 
@@ -487,7 +488,8 @@ export default mounted((root, send, first) => {
     const index = part("index");
     index.max = gallery ? gallery.labels.length - 1 : 0;
     const current = state[slot ? "x2" : "x"];
-    if (root.activeElement !== index) index.value = !pixels[slot] && /^\d+$/.test(current) ? current : "";
+    if (root.activeElement !== index && !refusal) index.value = !pixels[slot] && /^\d+$/.test(current) ? current : "";
+    index.setAttribute("aria-invalid", String(Boolean(refusal)));
     const progress = part("progress");
     progress.classList.toggle("done", d.training.done);
     progress.firstElementChild.value = d.training.share;
@@ -534,7 +536,7 @@ export default mounted((root, send, first) => {
 
   function legend() {
     const element = part("legend");
-    if (hover && d.layers[hover.i]) return element.replaceChildren(unitText());
+    if (refusal || (hover && d.layers[hover.i])) return element.replaceChildren(refusal || unitText());
     const hint = state.bare && !d.planar ? "" : d.planar ? "Drag the point, or ← → ↑ ↓." : `← → next of the class, ↑ ↓ next class${d.drawable ? "; draw on x" : ""}.`;
     element.replaceChildren(...marks().map((mark) => coloured(...mark)), lengths() + hint);
     return undefined;
@@ -554,6 +556,7 @@ export default mounted((root, send, first) => {
   }
 
   function choose(key, value) {
+    refusal = "";
     if (key === "norm" && value !== state.norm) {
       // The same mean length: a uniform δ with |δⱼ| ≤ r has L2 norm about r √(d / 3).
       const stretch = Math.sqrt(d.entries / 3);
@@ -576,6 +579,7 @@ export default mounted((root, send, first) => {
     look();
   });
   listen(part("clear"), "click", () => {
+    refusal = "";
     pixels[slot] = new Uint8Array(product(d.shape));
     ink = 15;
     look();
@@ -598,12 +602,19 @@ export default mounted((root, send, first) => {
     state.delta = 1 + Math.floor(9998 * Math.random());
     moved();
   });
+  // A number that no test input has changes nothing; it stays where it was typed, and the allowed ones are told.
   listen(part("index"), "change", (event) => {
-    const index = Math.round(Number(event.target.value));
-    if (event.target.value !== "" && Number.isFinite(index)) goTo(clampTo(index, 0, gallery.labels.length - 1));
+    const { value, validity } = event.target, last = gallery.labels.length - 1;
+    const fits = value !== "" && Number.isInteger(Number(value)) && value >= 0 && value <= last;
+    const isEmpty = value === "" && !validity.badInput;
+    refusal = fits || isEmpty ? "" : `Test inputs have the whole numbers from 0 to ${last}; ${value === "" ? "what was typed" : number(Number(value), 12)} is none of them.`;
+    if (fits) goTo(Number(value));
+    else words();
+    set(part("spoken"), refusal);
   });
 
   function goTo(index, how = moved) {
+    refusal = "";
     pixels[slot] = null;
     state[slot ? "x2" : "x"] = String(index);
     thumbs.redraw();
@@ -704,6 +715,7 @@ export default mounted((root, send, first) => {
       if (d.planar) slot = state.compare === "input" ? nearest(onMap(pointOf(canvas, event))) : 0;
       else slot = i;
       drag = { slot };
+      refusal = "";
       if (!d.planar && !pixels[slot]) {
         pixels[slot] = Uint8Array.from(d.inputs[i].x, (v) => Math.round((15 * (v - d.box[0])) / (d.box[1] - d.box[0])));
       }

@@ -226,7 +226,7 @@ class Player {
   paint(context, width) {
     if (!this.ready) return;
     const colours = theme(this.root), narrow = width < 640;
-    Object.assign(this, { g: context, ink: colours.text, dark: colours.dark, font: colours.font, tones: [colours.positive, colours.negative], classes: classColours(colours.dark) });
+    Object.assign(this, { g: context, ink: colours.text, dark: colours.dark, font: colours.font, tones: [colours.positive, colours.negative], classes: colours.classes });
     this.text = narrow ? 14 : 17;
     const gap = narrow ? 12 : 24, side = narrow ? (width - gap) / 2 : Math.min((width - 2 * gap) * 0.31, Math.max(330, innerHeight - 300));
     const panel = this.text * 1.6 + side + 8 + this.setting.lit.length * (STRIP + 5) + 2.6 * this.text + 8;

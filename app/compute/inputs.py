@@ -17,6 +17,8 @@ from kwta.datasets import Data
 DARKEST = 15
 # Decimals of a point: finer than a pixel of any map.
 DECIMALS = 4
+# Of the data box: maps report points to three decimals, which may lie this far outside.
+ROUNDING = 1e-3
 # No drawing of the image sets is longer than this; a longer name is nobody's drawing.
 LONGEST = 4_000
 RAW = -zlib.MAX_WBITS  # deflate without header and checksum
@@ -67,14 +69,17 @@ def test_input(data: Data, index: int) -> Input:
 
 
 def point(data: Data, text: str) -> Input:
-    """The point that two numbers name, moved into the data box if it lies outside."""
+    """The point that two numbers name; ValueError outside the data box, but for the rounding of a hand on its edge."""
     try:
         x, y = (float(word) for word in text.split(","))
     except ValueError:
         x = y = float("nan")
     if not (np.isfinite(x) and np.isfinite(y)):
         raise ValueError(f"an input must be {_allowed(data)}, got {short(text)}")
-    inside = [round(min(max(value, data.box[0]), data.box[1]), DECIMALS) + 0.0 for value in (x, y)]
+    low, high = data.box
+    if not all(low - ROUNDING * (high - low) <= value <= high + ROUNDING * (high - low) for value in (x, y)):
+        raise ValueError(f"both coordinates of a point must lie between {low:g} and {high:g} here, got {short(text)}")
+    inside = [round(min(max(value, low), high), DECIMALS) + 0.0 for value in (x, y)]
     return Input(",".join(f"{value:g}" for value in inside), np.array(inside, dtype=np.float32))
 
 

@@ -74,7 +74,7 @@ class Course:
 
     @property
     def n_merged(self) -> int:
-        """Pieces after neighbours with equal maps are merged."""
+        """Different straight lines: pieces, where neighbours with equal maps count once."""
         return 1 + int((~self.joined).sum())
 
     @property

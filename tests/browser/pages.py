@@ -33,5 +33,12 @@ def wait_until_drawn(canvas: Locator) -> None:
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than its window: 0 if nobody has to scroll sideways."""
-    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    """By how many pixels the page is wider than its window: 0 if nobody has to scroll sideways.
+
+    Streamlit's main part scrolls by itself, so that the document never is too wide.
+    """
+    wide = """() => Math.max(
+        document.documentElement.scrollWidth - window.innerWidth,
+        ...[...document.querySelectorAll('[data-testid="stMain"]')].map(main => main.scrollWidth - main.clientWidth),
+    )"""
+    return page.evaluate(wide)

@@ -1,6 +1,7 @@
 """The Line view in a real browser: γ without asking the server, the ends under the hand, hover, keys and export."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from pages import overflow, wait_until_drawn
@@ -135,6 +136,58 @@ def test_the_picture_can_be_kept(visit, kind, tmp_path):
     download.value.save_as(file)
     assert download.value.suggested_filename == f"kwta-line-gamma0.20.{kind}"
     assert file.read_bytes().startswith(b"\x89PNG" if kind == "png" else b"<svg")
+
+
+def test_every_jump_has_an_open_and_a_closed_end_also_where_jumps_are_close(visit, tmp_path):
+    page = visit("line", **WHOLE)
+    found = box(page)
+    with page.expect_download() as download:
+        page.locator(".svg").click()
+    download.value.save_as(tmp_path / "picture.svg")
+    drawing = (tmp_path / "picture.svg").read_text(encoding="utf-8")
+    circles = re.findall(r'<circle cx="([\d.]+)" cy="[\d.]+" r="([\d.]+)" fill="(#\w+)" stroke="(#\w+)"', drawing)
+    jumps = int(found.get_attribute("data-pieces") or 0) - 1
+    assert jumps > 30
+    closed = sorted(float(x) for x, _, fill, stroke in circles if fill == stroke)
+    hollow = sorted(float(x) for x, _, fill, stroke in circles if fill != stroke)
+    assert closed == hollow
+    assert len(closed) == jumps
+    assert min(b - a for a, b in pairwise(closed)) < 8  # some of them are close
+    radii = {float(radius) for _, radius, _, _ in circles}
+    assert min(radii) >= 2
+    assert max(radii) == 4
+
+
+def test_the_names_of_all_outputs_stand_beside_the_curves_and_apart(visit, tmp_path):
+    page = visit("line", weights="untrained", output="all")
+    box(page)
+    with page.expect_download() as download:
+        page.locator(".svg").click()
+    download.value.save_as(tmp_path / "picture.svg")
+    drawing = (tmp_path / "picture.svg").read_text(encoding="utf-8")
+    names = re.findall(r'<text x="1242" y="([-\d.]+)"[^>]*>(\d)</text>', drawing)
+    assert sorted(name for _, name in names) == list("0123456789")
+    places = sorted(float(y) for y, _ in names)
+    assert places[0] > 20
+    assert min(b - a for a, b in pairwise(places)) > 10
+
+
+def test_a_number_that_no_test_input_has_is_named_and_nothing_is_lost(visit):
+    page = visit("line", weights="untrained", **{"from": "9", "to": "5"})
+    box(page)
+    number = page.get_by_test_id("line-index")
+    number.fill("9999")
+    page.keyboard.press("Tab")
+    said = page.get_by_test_id("line-readout")
+    expect(said).to_contain_text("Test inputs have the whole numbers from 0 to 358; 9999 is none of them.")
+    expect(number).to_have_value("9999")
+    expect(number).to_have_attribute("aria-invalid", "true")
+    assert "from=9" in page.url
+    number.fill("12")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("from=12"))
+    expect(said).not_to_contain_text("none of them")
+    expect(number).to_have_attribute("aria-invalid", "false")
 
 
 def test_it_fits_a_hand(page, visit):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from pages import POLL_MS, POLLS, settle, wait_until_drawn
+from pages import POLL_MS, POLLS, overflow, settle, wait_until_drawn
 from playwright.sync_api import Locator, Page, expect
 
 PARTS = {
@@ -140,3 +140,26 @@ def test_the_main_picture_fits_a_beamer(visit):
     last = shown(page).locator(f"{PARTS['layers']} canvas").last.bounding_box()
     assert last is not None
     assert last["y"] + last["height"] <= 720
+
+
+def test_a_number_that_no_test_input_has_is_named_and_nothing_is_lost(visit):
+    page = visit("patterns", weights="untrained", x="9")
+    box = shown(page)
+    number = box.locator(PARTS["index"])
+    number.fill("-3")
+    page.keyboard.press("Tab")
+    legend = page.get_by_test_id("patterns-legend")
+    expect(legend).to_contain_text("Test inputs have the whole numbers from 0 to 358; −3 is none of them.")
+    expect(number).to_have_value("-3")
+    assert "x=9" in page.url
+    number.fill("12")
+    page.keyboard.press("Enter")
+    in_address(page, "x=12")
+    expect(legend).not_to_contain_text("none of them")
+
+
+@pytest.mark.parametrize("link", [{"compare": "delta"}, {"compare": "input"}, {"data": "moons", "compare": "delta"}])
+def test_it_fits_a_hand(page, visit, link):
+    page.set_viewport_size({"width": 390, "height": 844})
+    shown(visit("patterns", weights="untrained", **link))
+    assert overflow(page) <= 0
