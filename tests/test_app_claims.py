@@ -1,6 +1,7 @@
 """The Claims view: the slip against the loop by hand and against the publication, absurd links, lines that run."""
 
 import io
+import xml.etree.ElementTree as ElementTree
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from app.compute import claims, data, trained
 from app.plots import claims as plots
+from app.plots import published_table
 from app.state import Setup
 from kwta import published
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 60
 DIGITS = Setup()
+TABLES = {"figures": claims.figures, "origin": claims.origin}
 
 
 def opened(**link) -> AppTest:
@@ -117,7 +120,9 @@ def test_an_absurd_link_gives_a_message_and_the_default(link):
 def test_what_is_below_can_be_chosen(below):
     at = opened(claims_below=below)
     assert not at.exception
-    assert len(at.dataframe) == (below != "python")
+    tables = [block.proto.body for block in at.get("html") if "published-box" in block.proto.body]
+    assert len(tables) == (below != "python")
+    assert not any("None" in table or "nan" in table for table in tables)
     assert len(at.code) == (below == "python")
 
 
@@ -128,3 +133,26 @@ def test_the_lines_of_python_print_what_the_page_shows():
         exec(claims.snippet(found.asked.which, 0.2, "absolute"), {})
     last = said.getvalue().splitlines()[-1]
     assert last == f"step 40: {found.right[-1]} of {found.n} right, moved {found.moved[-1]:.3f} eps"
+
+
+def test_every_published_figure_stands_in_its_table_and_none_that_was_not_reported():
+    tables = {name: published_table.html(rows(), name) for name, rows in TABLES.items()}
+    for name, table in tables.items():
+        found = ElementTree.fromstring(table[table.index("<table") : table.index("</table>") + 8])
+        lines = [["".join(cell.itertext()) for cell in line] for line in found.iter("tr")]
+        rows = TABLES[name]()
+        assert lines[0] == list(rows[0])
+        for line, row in zip(lines[1:], rows, strict=True):
+            for cell, value in zip(line, row.values(), strict=True):
+                assert cell == "–" if value is None else cell == value or float(cell) == value
+    assert "– not reported" in tables["figures"]  # one accuracy without attack
+    assert "not reported" not in tables["origin"]
+
+
+def test_words_in_a_table_are_no_markup():
+    table = published_table.html([{"<i>a</i> %": "<script>", "b": None}], '"><b>')
+    assert "<script>" not in table
+    assert "<i>" not in table
+    assert '"><b>' not in table
+    with pytest.raises(ValueError, match="at least one row"):
+        published_table.html([], "")

@@ -32,6 +32,7 @@ IMAGES = 200
 # ε where nothing was published for the data: this share of the data box.
 USUAL = 0.1
 KEPT = 64
+NETWORKS = {"alexnet": "AlexNet", "resnet18": "ResNet-18"}
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def origin() -> list[dict]:
 
 def _row(row: Row) -> dict:
     return {
-        "network": row.network + (", pretrained" if row.pretrained else ""),
+        "network": NETWORKS[row.network] + (", pretrained" if row.pretrained else ""),
         "data": row.data,
         "activation": "ReLU" if row.gamma is None else f"k-WTA, γ = {row.gamma:g}",
         "clean %": row.clean,

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import picture, state, text
 from app.compute import Unusable, claims, trained
+from app.plots import published_table
 from app.state import Control, Setup, one_of
 
 BELOW = {
@@ -94,14 +95,19 @@ def details(net: trained.Snapshot, chosen: dict) -> None:
             st.markdown(text.load("claims_story"))
             for statement in claims.story():
                 st.markdown(f"- {text.plainly(statement.text)} *{text.plainly(statement.source)}.*")
-            st.dataframe(claims.figures(), hide_index=True, key="claims_figures")
+            table(claims.figures(), "Robust accuracies as published")
         case "origin":
             st.markdown(text.load("claims_origin"))
-            st.dataframe(claims.origin(), hide_index=True, height=420, key="claims_origin")
+            table(claims.origin(), "The origin's table")
         case "python":
             st.code(claims.snippet(net.which, chosen["ceps"], chosen["step"]), language="python")
         case _:
             st.markdown(text.load("claims"))
+
+
+def table(rows: list[dict], label: str) -> None:
+    with st.container(key="claims_table"):
+        st.html(published_table.html(rows, label))
 
 
 setup = state.current()

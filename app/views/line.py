@@ -77,7 +77,7 @@ def details(snapshot: trained.Snapshot, found: line.Ladder, chosen: dict) -> Non
 
 
 def show_borders(found: line.Course) -> None:
-    st.dataframe(line.table(found), hide_index=True, height=330, key="line_table")
+    st.dataframe(line.table(found), hide_index=True, height=330, placeholder="–", key="line_table")
     picture.download("CSV", lambda: line.csv(found), "kwta-line.csv", "text/csv", "line_csv")
 
 

@@ -100,7 +100,7 @@ def picture(vector: vectors.Vector, found: operator.Answer, gamma: float) -> Non
 
 
 def show_values(found: operator.Answer) -> None:
-    st.dataframe(operator.table(found), hide_index=True, height=330, key="operator_table")
+    st.dataframe(operator.table(found), hide_index=True, height=330, placeholder="–", key="operator_table")
     st.download_button(
         "CSV",
         lambda: operator.csv(found),

@@ -123,7 +123,7 @@ def show_distances(snapshot: trained.Snapshot, chosen: dict) -> None:
 
 
 def show_units(found: patterns.Answer, layer: int) -> None:
-    st.dataframe(patterns.table(found, layer), hide_index=True, height=330, key="patterns_table")
+    st.dataframe(patterns.table(found, layer), hide_index=True, height=330, placeholder="–", key="patterns_table")
     picture.download("CSV of all layers", lambda: patterns.csv(found), "kwta-patterns.csv", "text/csv", "patterns_csv")
 
 

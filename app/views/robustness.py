@@ -214,7 +214,7 @@ def show_numbers(found: Job) -> None:
     if not (rows := robust_files.rows(found)):
         st.info("No network has been judged yet.", icon=":material/hourglass:")
         return
-    st.dataframe(rows, hide_index=True, height=330, key="robust_numbers")
+    st.dataframe(rows, hide_index=True, height=330, placeholder="–", key="robust_numbers")
     with st.container(key="robust_files", horizontal=True):
         picture.download("CSV", lambda: robust_files.csv(found), "kwta-robustness.csv", "text/csv", "robust_csv")
         kind = "application/json"
