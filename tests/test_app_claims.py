@@ -79,7 +79,7 @@ def test_a_longer_step_leaves_fewer_right():
 
 def test_the_tables_hold_all_that_was_published_with_its_source():
     assert len(claims.origin()) == len(published.ORIGIN_TABLE) == 24
-    assert [row["remark"] for row in claims.origin()].count("its training failed") == 1
+    assert sum("its training failed" in row["network"] for row in claims.origin()) == 1
     assert [row["robust %"] for row in claims.figures()] == [figure.robust for figure in published.FIGURES]
     assert all(row["source"] for row in claims.figures())
 
@@ -141,10 +141,13 @@ def test_every_published_figure_stands_in_its_table_and_none_that_was_not_report
         found = ElementTree.fromstring(table[table.index("<table") : table.index("</table>") + 8])
         lines = [["".join(cell.itertext()) for cell in line] for line in found.iter("tr")]
         rows = TABLES[name]()
-        assert lines[0] == list(rows[0])
+        alike = {key: row for key, row in rows[0].items() if all(other[key] == row for other in rows)}
+        assert lines[0] == [key for key in rows[0] if key not in alike]
         for line, row in zip(lines[1:], rows, strict=True):
-            for cell, value in zip(line, row.values(), strict=True):
+            for cell, value in zip(line, (row[key] for key in lines[0]), strict=True):
                 assert cell == "–" if value is None else cell == value or float(cell) == value
+        assert all(f"{key}: {value}" in table for key, value in alike.items())
+    assert "source: RobustBench" in tables["figures"]
     assert "– not reported" in tables["figures"]  # one accuracy without attack
     assert "not reported" not in tables["origin"]
 

@@ -182,13 +182,14 @@ def origin() -> list[dict]:
 
 def _row(row: Row) -> dict:
     return {
-        "network": NETWORKS[row.network] + (", pretrained" if row.pretrained else ""),
+        "network": NETWORKS[row.network]
+        + (", pretrained" if row.pretrained else "")
+        + (" (its training failed)" if row.failed else ""),
         "data": row.data,
         "activation": "ReLU" if row.gamma is None else f"k-WTA, γ = {row.gamma:g}",
         "clean %": row.clean,
         "PGD %": row.pgd,
         "DeepFool %": row.deepfool,
-        "remark": "its training failed" if row.failed else "",
     }
 
 

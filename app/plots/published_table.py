@@ -27,19 +27,23 @@ Value = str | float | None
 def html(rows: Sequence[Mapping[str, Value]], label: str) -> str:
     """The rows under their names, which all rows share; columns of percentages ("… %") have two decimals.
 
-    Every word is escaped. What is None becomes an en dash, which a line below explains. ValueError without rows.
+    Every word is escaped. What is None becomes an en dash, which a line below explains; what is the same in all rows is
+    told there once. ValueError without rows.
     """
     if not rows:
         raise ValueError("a table needs at least one row, got none")
-    names = list(rows[0])
+    alike = [name for name in rows[0] if len(rows) > 1 and len({row[name] for row in rows}) == 1]
+    names = [name for name in rows[0] if name not in alike]
     numbers = {name for name in names if any(isinstance(row[name], float) for row in rows)}
     heads = "".join(f'<th{_class(name, numbers)} scope="col">{escape(name)}</th>' for name in names)
     lines = "".join(
         "<tr>" + "".join(f"<td{_class(name, numbers)}>{written(name, row[name])}</td>" for name in names) + "</tr>"
         for row in rows
     )
-    is_partial = any(value is None for row in rows for value in row.values())
-    said = f'<p class="published-said">{MISSING} not reported</p>' if is_partial else ""
+    told = [f"{escape(name)}: {written(name, rows[0][name])}" for name in alike]
+    if any(row[name] is None for row in rows for name in names):
+        told.append(f"{MISSING} not reported")
+    said = f'<p class="published-said">{"; ".join(told)}</p>' if told else ""
     return (
         f'{STYLE}<div class="published-box" tabindex="0" role="region" aria-label="{escape(label)}">'
         f'<table class="published"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>{said}'
