@@ -104,7 +104,7 @@ def details(aim: attack.Target, snapshot: trained.Snapshot, chosen: dict) -> Non
 
 def show_table(aim: attack.Target, snapshot: trained.Snapshot, chosen: dict) -> None:
     attempt = attack_specs.attempts(aim, chosen)[chosen["column"]]
-    st.caption(f"{attack_specs.COLUMNS[chosen['column']]}: every place of the attack; the files have all three.")
+    st.caption(f"{attack_specs.COLUMNS[chosen['column']]}: {text.load('attack_table')}")
     st.dataframe(
         attack_table.table(attempt, snapshot), hide_index=True, height=330, placeholder="–", key="attack_table"
     )
