@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -329,6 +330,12 @@ def test_the_surface_covers_the_plane_with_the_values_of_f():
     assert flat
     assert len(list(plots.cliffs(flat).select_traces())) == 1
     assert "continuous" in plots.in_words(flat)
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_high_walls_stand_out_from_the_page(is_dark: bool):
+    lightness = [sum(int(c) for c in re.findall(r"\d+", colour)[:3]) for _, colour in plots.scale(is_dark)]
+    assert (np.diff(lightness) > 0).all() if is_dark else (np.diff(lightness) < 0).all()
 
 
 # The page.

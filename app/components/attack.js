@@ -189,7 +189,7 @@ export default mounted((root, send) => {
     return c.whole ? `not fooled in ${c.budget}` : `${whenOf(c, c.places.length - 1)} of ${c.budget}`;
   }
   const isSearch = (c) => c === shown("black");
-  const whenOf = (c, i) => (isSearch(c) ? `query ${c.places[i].queries.toLocaleString("en-US")}` : `step ${c.places[i].step}`);
+  const whenOf = (c, i) => (isSearch(c) ? `query ${thousands(c.places[i].queries)}` : `step ${c.places[i].step}`);
 
   // ----- drawing
 
@@ -223,10 +223,11 @@ export default mounted((root, send) => {
 
   const text = (s, x, y, words, more = {}) => s.text(x, y, words, { size: 14, fill: colours.text, ...more });
 
-  // Cut where it would leave its place.
-  function fit(s, words, width, look) {
-    if (s.measure(words, look) <= width) return words;
-    let cut = words;
+  // The first of these wordings that fits; the last one is cut where it would leave its place.
+  function fit(s, wordings, width, look) {
+    const all = [wordings].flat(), found = all.find((words) => s.measure(words, look) <= width);
+    if (found !== undefined) return found;
+    let cut = all[all.length - 1];
     while (cut.length > 1 && s.measure(`${cut}…`, look) > width) cut = cut.slice(0, -1);
     return `${cut}…`;
   }
@@ -338,8 +339,8 @@ export default mounted((root, send) => {
     paintCurve(s, { x, y: after, w, h: a.y + a.h - 26 - after }, c, colour);
     if (counts(c)) {
       const sum = gained(c, Math.min(at(c), c.way.ways - 1)), words = `slopes ${signed(sum.slopes, 2)}, jumps ${signed(sum.jumps, 2)}`;
-      text(s, x, a.y + a.h - 15, fit(s, `margin ${number(p.margin)}: ${words}`, w, { size: 13 }), { size: 13 });
-    } else text(s, x, a.y + a.h - 15, fit(s, `margin ${number(p.margin)} · ${p.queries.toLocaleString("en-US")} queries`, w, { size: 13 }), { size: 13 });
+      text(s, x, a.y + a.h - 15, fit(s, [`margin ${number(p.margin)}: ${words}`, words, `margin ${number(p.margin)}`], w, { size: 13 }), { size: 13 });
+    } else text(s, x, a.y + a.h - 15, fit(s, [`margin ${number(p.margin)} · ${thousands(p.queries)} queries`, `margin ${number(p.margin)}`], w, { size: 13 }), { size: 13 });
   }
 
   // Margin (fooled above 0) or loss along the steps; black-box attacks climb the margin.
@@ -370,7 +371,9 @@ export default mounted((root, send) => {
   function paintMaps(s, a, live) {
     const paths = partOf("paths"), cells = partOf("cells"), none = partOf("none");
     const apart = partOf("field", 1)?.apart;
-    const names = ["ways over the exact regions", "exact gradient", `smoothed, σ = ${number(d.sigma, 2)}${apart ? `: ${fixed(apart, 0)}° apart` : ""}`];
+    const turned = apart ? `, ${fixed(apart, 0)}° off` : "";
+    const smoothed = [`smoothed gradient, σ = ${number(d.sigma, 2)}${turned}`, `smoothed gradient${turned}`, `smoothed${turned}`, "smoothed"];
+    const names = [["ways over the exact regions", "ways over regions", "ways"], ["exact gradient", "gradient"], smoothed];
     a.maps.forEach((m, i) => {
       text(s, m.x, m.y - 10, fit(s, names[i], m.side, { size: 14, weight: 600 }), { weight: 600 });
       s.rect(m.x, m.y, m.side, m.side, { stroke: colours.border });
@@ -474,11 +477,11 @@ export default mounted((root, send) => {
     const c = shown(chosen()), p = here(chosen());
     if (!p || a.w < 90) return;
     const i = at(c);
-    const rows = [[title(chosen()).split(": ")[1], whenOf(c, i)], ["queries", p.queries.toLocaleString("en-US")], ["loss", number(p.loss)], ["margin", number(p.margin)]];
+    const rows = [[title(chosen()).split(": ")[1], whenOf(c, i)], ["queries", thousands(p.queries)], ["loss", number(p.loss)], ["margin", number(p.margin)]];
     rows.push([`‖δ‖ ${state.ball === "linf" ? "∞" : "₂"}`, number(p.distance)]);
     if (p.norm !== null) rows.push(["‖gradient‖", number(p.norm, 2)]);
     if (p.turn !== null) rows.push(["it turned by", `${fixed(p.turn, 0)}°`]);
-    d.sizes.forEach((n, l) => rows.push([`winners changed ${l + 1}`, `${p.changes[l]} of ${n}`]));
+    d.sizes.forEach((n, l) => rows.push([[`units switched in this step, layer ${l + 1}`, `units switched, layer ${l + 1}`, `switched, layer ${l + 1}`, `layer ${l + 1}`], `${p.changes[l]} of ${n}`]));
     if (counts(c)) rows.push(["borders crossed", String(crossed(c, i))]);
     const paths = partOf("paths"), j = COLUMNS.indexOf(chosen());
     if (paths && isOfThese(scene) && !d.planar) rows.push(["off the plane", off(paths.u[j], i)]);
@@ -586,7 +589,7 @@ export default mounted((root, send) => {
     if (!p) return "";
     const i = at(c), words = [`${title(name)}, ${whenOf(c, i)}: loss ${number(p.loss)}, margin ${number(p.margin)}, ${plural(p.queries, "query").replace("querys", "queries")}`];
     if (p.norm !== null) words.push(`gradient norm ${number(p.norm, 2)}${p.turn === null ? "" : `, turned by ${fixed(p.turn, 0)}°`}`);
-    words.push(`winners changed ${p.changes.join(" + ")}`);
+    words.push(`units switched in this step: ${p.changes.map((n, l) => `${n} in layer ${l + 1}`).join(", ")}`);
     if (counts(c)) words.push(`${plural(crossed(c, i), "border")} crossed`);
     const paths = partOf("paths"), j = COLUMNS.indexOf(name);
     if (paths && isOfThese(scene) && !d.planar) words.push(`projected: ${off(paths.u[j], i)} off the plane`);

@@ -9,6 +9,10 @@ const REST = 350; // ms after the last wheel or key
 const POLL = 160; // ms between an answer and the next question, while training or while rungs are missing
 const LOST = 5000; // ms after which a question counts as lost
 const BENEATH = { class: 44, layer: 44, value: 62, gradient: 62 }; // px that a legend takes at the lower rim, by colouring
+const JOINED = "Neighbouring regions on which f is the same affine map, joined (merged) into one maximal piece. A grid of 256² points can only miss regions: a lower bound.";
+const CHART = 118; // px of the chart beneath the pictures
+const BESIDE = 235; // px that numbers and chart take beside the pictures, at the least; numbers alone:
+const NUMBERS = 165;
 const USED = 250; // ms after a click or key elsewhere in which the page begins to work: no question then
 const POINTED = 400; // ms for which the hand counts as pointing
 const SELDOM = 3000; // ms between two questions meanwhile; the background may rest
@@ -36,6 +40,8 @@ function scattered(unit, channel) {
 // Colours are pixels of an ImageData, 0xAABBGGRR.
 const pixel = (r, g, b) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 const css = (c) => `rgb(${c & 255},${(c >> 8) & 255},${(c >> 16) & 255})`;
+// The colours of the classes where they fill regions: paler on a light page, so that the dark edges are seen.
+const classFills = ({ dark, classes }) => (dark ? classes : classes.map((c) => `#${[1, 3, 5].map((at) => Math.round((parseInt(c.slice(at, at + 2), 16) + 255) / 2).toString(16)).join("")}`));
 const GAMMA = Uint8Array.from({ length: 4097 }, (_, i) => {
   const x = i / 4096;
   return Math.round(255 * (x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055));
@@ -262,6 +268,7 @@ export default mounted((root, send) => {
   let timer = 0;
   let resting = 0;
   let colours = theme(root);
+  let fills = classFills(colours);
   let fittedTo = "";
 
   // ----- talking with the page
@@ -409,14 +416,16 @@ export default mounted((root, send) => {
     const n = state.beside === "alone" ? 1 : 2;
     const top = Math.max(0, Math.min(box.getBoundingClientRect().top + window.scrollY, 160)) + part("controls").offsetHeight;
     const rest = window.innerHeight - top - captions[0].offsetHeight - part("ladder").offsetHeight - 32;
-    const beneath = Math.min((width - 12 * (n - 1)) / n, rest - 118);
-    const beside = Math.min((width - 12 * (n - 1) - 235) / n, rest);
+    const room = (beside) => (width - 12 * (n - 1) - beside) / n;
+    const [beneath, split, beside] = [Math.min(room(0), rest - CHART), Math.min(room(NUMBERS + 14), rest - CHART), Math.min(room(BESIDE), rest)];
     const wide = !narrow && beside > beneath;
-    const side = Math.floor(narrow ? (width - 12 * (n - 1)) / (width < 430 ? 1 : n) : clampTo(Math.max(beside, beneath), 200, 1200));
+    const isSplit = !narrow && !wide && split > 0.92 * beneath;
+    const side = Math.floor(narrow ? (width < 430 ? width : room(0)) : clampTo(wide ? beside : isSplit ? split : beneath, 200, 1200));
     part("body").classList.toggle("wide", wide);
+    part("body").classList.toggle("split", isSplit);
     part("body").classList.toggle("narrow", narrow && width < 430);
     for (const figure of root.querySelectorAll("figure")) figure.style.flex = `0 0 ${side}px`, (figure.style.width = `${side}px`);
-    part("chart").style.height = wide ? `${clampTo(rest * 0.42, 120, 230)}px` : "118px";
+    part("chart").style.height = wide ? `${clampTo(rest * 0.42, 120, 230)}px` : `${CHART}px`;
   }
 
   // ----- the pictures
@@ -426,7 +435,7 @@ export default mounted((root, send) => {
   function lookOf() {
     const ink = colours.dark ? "#0b0d0f" : "#22272c";
     const { colour: mode, logit } = state;
-    const base = { mode, ink, classes: colours.classes, layers: colours.layers };
+    const base = { mode, ink, classes: fills, layers: colours.layers };
     const flat = (colours) => ({ colours, filled: (p, pixels, size) => flatSpans(colours(p), pixels, size) });
     const both = shown.filter(Boolean);
     if (mode === "identity") return { ...base, ...flat((p) => cached(p, `identity ${colours.dark}`, () => identityOf(p))) };
@@ -439,7 +448,7 @@ export default mounted((root, send) => {
       const [low, high] = [Math.min(...ranges.map((r) => r[0])), Math.max(...ranges.map((r) => r[1]))];
       return { ...base, range: [low, high], filled: (p, ...where) => valueSpans(p, logit, low, Math.max(high - low, 1e-300), ...where) };
     }
-    return { ...base, filled: (p, ...where) => classSpans(p, colours.classes, ...where) };
+    return { ...base, filled: (p, ...where) => classSpans(p, fills, ...where) };
   }
   const slopes = (p, logit) => cached(p, `slopes ${logit}`, () => Float32Array.from({ length: p.n }, (_, i) => slope(p, i, logit, d.square[2])));
 
@@ -525,7 +534,7 @@ export default mounted((root, send) => {
       }
     }
     if (look.range) paintScale(s, side, look);
-    if (state.colour === "class") paintLegend(s, side, colours.classes, setting.classes.map(String), "");
+    if (state.colour === "class") paintLegend(s, side, fills, setting.classes.map(String), "");
     if (state.colour === "layer") paintLegend(s, side, colours.layers, d.sizes.map((_, l) => `layer ${l + 1}`), "");
   }
 
@@ -631,7 +640,7 @@ export default mounted((root, send) => {
     const xNow = x(d.rungs[state.rung][0]);
     s.line(xNow, bottom, xNow, bottom + 6, { stroke: colours.positive, width: 3 });
     if (n !== undefined) s.text(clampTo(xNow, left + 26, right - 26), Math.max(y(n) - 9, top - 3), told(state.rung), { ...ink, align: "middle", weight: 700 });
-    s.text(left, 8, "bars: exact number; lines: a 256² grid meets", { ...ink, alpha: 0.85 });
+    s.text(left, 8, "bars: exact; dashes: found by a 256² grid", { ...ink, alpha: 0.85 });
   }
 
   // ----- the words
@@ -650,16 +659,17 @@ export default mounted((root, send) => {
     const name = rung === 0 ? "ReLU" : `k-WTA, γ = ${fixed(d.rungs[rung][0], 3)}`;
     if (p.rung !== rung) return [`${name}: being computed …`, "shown meanwhile: the nearest rung"];
     const n = `${thousands(p.n)} ${p.n === 1 ? "region" : "regions"}`;
-    if (!p.complete) return [`${name}: over ${n}`, `limit reached: ${fixed(100 * p.covered, 1)} % of the area is shown. Zoom in for all of it`];
+    if (!p.complete) return [`${name}: over ${n}`, `limit reached, ${fixed(100 * p.covered, 1)} % of the area; zoom in for all of it`];
     const counted = more.get(rung);
-    return [`${name}: ${n}, exact`, counted ? `merged: ${thousands(counted.pieces)} pieces · a 256² grid meets ${thousands(counted.sampled)} (lower bound)` : "pieces with one map are being counted …"];
+    return [`${name}: ${n}, exact`, counted ? `${thousands(counted.pieces)} if equal maps are joined · ≥ ${thousands(counted.sampled)} by a 256² grid` : "regions with equal maps are being joined …", JOINED];
   }
 
   function words() {
     captions.forEach((element, slot) => {
-      const [main, more] = caption(slot);
+      const [main, more, help = ""] = caption(slot);
       setText(element.children[0], main);
       setText(element.children[1], more);
+      element.title = help;
       stages[slot].setAttribute("aria-label", `${main}, ${domainText()}. ${more}`);
     });
     const [gamma, k] = gammaText(state.rung);
@@ -685,7 +695,7 @@ export default mounted((root, send) => {
     const p = shown[slot];
     box.dataset.region = i;
     if (i < 0) {
-      setText(part("about"), d.error ? `${d.error}` : `${domainText()}${setting.planar ? "" : `, ${setting.words || (state.plane === "images" ? "through the three inputs" : "random directions")}`}. Point at a region; click pins it, the wheel zooms.`);
+      setText(part("about"), d.error ? `${d.error}` : `O${domainText().slice(1)}${setting.planar ? "" : `, ${setting.words || (state.plane === "images" ? "through the three inputs" : "random directions")}`}. Point at a region; click pins it, the wheel zooms.`);
       setText(part("map"), "");
       strips.redraw();
       thumb.redraw();
@@ -836,7 +846,7 @@ export default mounted((root, send) => {
   resize.observe(box);
   const stops = [
     ...fits.map((f) => f.stop), marks.stop, chart.stop, strips.stop, thumb.stop,
-    whenThemeChanges(root, () => { colours = theme(root); bitmaps = [null, null]; painted = [null, null]; draw(); }),
+    whenThemeChanges(root, () => { colours = theme(root); fills = classFills(colours); bitmaps = [null, null]; painted = [null, null]; draw(); }),
     planeKeys(root, plane, ladder, hand, whole, () => Boolean(d && setting)),
     () => listens.abort(), () => resize.disconnect(), ladder.stop, () => clearTimeout(timer), () => clearTimeout(resting),
   ];

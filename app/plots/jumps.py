@@ -4,9 +4,12 @@ from typing import Protocol
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 HEIGHT = 620
 SURFACE = "#9DB4C6"
+# On a light page high walls are dark, as the picture's borders are, and the lowest not so bright that they vanish.
+SHADES, BRIGHTEST = 16, 0.93
 
 
 class Cliffs(Protocol):
@@ -38,8 +41,8 @@ class Cliffs(Protocol):
     def logit(self) -> str: ...
 
 
-def cliffs(found: Cliffs) -> go.Figure:
-    """f over every region as an exact polygon, and vertical walls at the borders, coloured by |jump|."""
+def cliffs(found: Cliffs, is_dark: bool = False) -> go.Figure:
+    """f over every region as an exact polygon, and walls at the borders, coloured by |jump| as in the picture."""
     figure = go.Figure()
     x, y, z = found.corners.T
     i, j, k = found.surface.T
@@ -50,9 +53,8 @@ def cliffs(found: Cliffs) -> go.Figure:
         x, y, z = found.wall_corners.T
         i, j, k = found.walls.T
         bar = {"title": {"text": "|jump|"}, "thickness": 14, "len": 0.7}
-        figure.add_mesh3d(
-            x=x, y=y, z=z, i=i, j=j, k=k, intensity=found.heights, colorscale="Viridis", cmin=0, colorbar=bar, **mesh
-        )
+        shown = {"intensity": found.heights, "colorscale": scale(is_dark), "cmin": 0, "colorbar": bar}
+        figure.add_mesh3d(x=x, y=y, z=z, i=i, j=j, k=k, **shown, **mesh)
     titles = zip("xyz", (*found.axes, f"logit {found.logit}"), strict=True)
     scene: dict = {f"{name}axis": {"title": {"text": title}} for name, title in titles}
     scene |= {"aspectmode": "manual", "aspectratio": {"x": 1, "y": 1, "z": 0.6}}
@@ -64,6 +66,13 @@ def cliffs(found: Cliffs) -> go.Figure:
         uirevision="cliffs",
     )
     return figure
+
+
+def scale(is_dark: bool) -> list[list]:
+    """Viridis from small to large jumps, [[share, colour] …]: towards what stands out on the page, as in jumps.js."""
+    shares = np.linspace(0, 1, SHADES)
+    colours = sample_colorscale("Viridis", list(shares if is_dark else BRIGHTEST * (1 - shares)))
+    return [[float(share), colour] for share, colour in zip(shares, colours, strict=True)]
 
 
 def in_words(found: Cliffs) -> str:

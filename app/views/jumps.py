@@ -110,7 +110,8 @@ def show_cliffs(asked: jumps.Question, ladder: Ladder, rung: int, logit: int) ->
     from app.plots import jumps as plots  # Plotly is large, and most visits do without
 
     words = plots.in_words(found)
-    st.plotly_chart(plots.cliffs(found), key="jumps_cliffs", config={"displaylogo": False}, alt=words)
+    figure = plots.cliffs(found, is_dark=st.context.theme.type == "dark")
+    st.plotly_chart(figure, key="jumps_cliffs", config={"displaylogo": False}, alt=words)
     st.markdown(words)
 
 

@@ -1,50 +1,26 @@
 """The Jumps view in a real browser: γ under the hand, pointing at borders, ReLU, training, against the library."""
 
 import re
-from fractions import Fraction
 
 import numpy as np
 import pytest
+from moons import LINK, WAIT_MS, N, dragged, part, picture, whole
+from moons import exact as cells
 from pages import overflow, wait_until_drawn
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
-from kwta import jumps, slices
-from kwta.datasets import Points, load
+from kwta import jumps
 from kwta.jumps import Borders
-from kwta.networks import MLP, build
-from kwta.regions import plane
-
-N, SEED = 16, 3
-LINK = {"data": "moons", "net": f"{N},{N}", "gamma": 0.25, "seed": SEED}
-SECONDS = 90_000
 
 
 def exact(k: int | None) -> Borders:
     """The library's borders for k winners (None: ReLU) on the data box."""
-    low, high = load(Points("moons", noise=0.05)).box
-    net = build(MLP((2, N, N, 2), k and Fraction(k, N), init="he"), seed=SEED).eval()
-    return jumps.borders(plane.cells(net, slices.square(low, high, low, high)))
-
-
-def whole(page: Page) -> Locator:
-    """The view once every rung of γ is in the browser."""
-    box = page.get_by_test_id("jumps")
-    expect(box).to_have_attribute("data-all", re.compile(r"\d"), timeout=SECONDS)
-    expect(box).to_have_attribute("data-here", box.get_attribute("data-all") or "", timeout=SECONDS)
-    return box
+    return jumps.borders(cells(k))
 
 
 @pytest.fixture
 def box(visit) -> Locator:
-    return whole(visit("jumps", **LINK))
-
-
-def part(box: Locator, name: str) -> Locator:
-    return box.page.get_by_test_id(f"jumps-{name}")
-
-
-def picture(canvas: Locator) -> str:
-    return canvas.evaluate("canvas => canvas.toDataURL()")
+    return whole(visit("jumps", **LINK), "jumps")
 
 
 def point_at_a_border(box: Locator) -> None:
@@ -73,22 +49,12 @@ def test_the_borders_and_their_median_are_the_librarys(box):
 
 
 def test_dragging_gamma_shows_every_rung_without_the_server(box):
-    slider, page = part(box, "rung"), box.page
-    area = slider.bounding_box()
-    assert area
     before = picture(part(box, "stage"))
-    y = area["y"] + area["height"] / 2
-    page.mouse.move(area["x"] + area["width"] * 3.5 / N, y)
-    page.mouse.down()
-    seen = {}
-    for share in np.linspace(0.3, 0.9, 8):
-        page.mouse.move(area["x"] + area["width"] * share, y)
-        seen[int(box.get_attribute("data-rung") or 0)] = int(box.get_attribute("data-borders") or 0)
-    page.mouse.up()
+    seen = dragged(box, "borders")
     assert len(seen) > 5
     assert seen == {k: len(exact(k)) for k in seen}
     assert picture(part(box, "stage")) != before
-    expect(page).to_have_url(re.compile(rf"rung={max(seen)}\b"))
+    expect(box.page).to_have_url(re.compile(rf"rung={max(seen)}\b"))
 
 
 def test_pointing_tells_the_border_and_a_click_pins_it(box):
@@ -131,7 +97,7 @@ def test_relu_has_the_same_weights_and_no_jump(box):
 def test_the_size_of_one_logit_and_relative_to_the_spread(box):
     part(box, "size").select_option("logit")
     found = exact(4)
-    expect(box).to_have_attribute("data-median", str(found.summary(logit=0).quantiles[2]), timeout=SECONDS)
+    expect(box).to_have_attribute("data-median", str(found.summary(logit=0).quantiles[2]), timeout=WAIT_MS)
     part(box, "relative").check()
     relative = found.summary(logit=0).quantiles[2] / jumps.spread(found.of, logit=0)
     expect(part(box, "see").locator("b")).to_have_text(f"{relative:.2g}".rstrip("0").rstrip("."))
@@ -142,7 +108,7 @@ def test_the_cliffs_are_loaded_when_they_are_chosen(box):
     page = box.page
     assert page.locator(".js-plotly-plot").count() == 0
     page.get_by_role("radio", name="Cliffs in 3-D").click()
-    page.locator(".js-plotly-plot").wait_for(timeout=SECONDS)
+    page.locator(".js-plotly-plot").wait_for(timeout=WAIT_MS)
     expect(page.get_by_text("A wall stands at every border where it jumps").first).to_be_visible()
 
 
@@ -150,14 +116,14 @@ def test_networks_are_trained_at_each_gamma_with_progress(visit):
     page = visit("jumps", data="moons", net="12,12", gamma=0.3, seed=8)
     page.get_by_role("button", name="trained at each γ").click()
     expect(page.get_by_test_id("jumps-progress")).to_contain_text("networks trained")
-    box = whole(page)
+    box = whole(page, "jumps")
     expect(part(box, "caption")).to_contain_text("trained at γ = 0.300")
     expect(page).to_have_url(re.compile("nets=each"))
 
 
 def test_on_a_phone_nothing_is_wider_than_the_window(page, visit):
     page.set_viewport_size({"width": 390, "height": 844})
-    box = whole(visit("jumps", **LINK))
+    box = whole(visit("jumps", **LINK), "jumps")
     wait_until_drawn(part(box, "stage"))
     assert overflow(page) <= 0
     slider = part(box, "rung").bounding_box()

@@ -1,49 +1,17 @@
 """The Regions view in a real browser: pointing, γ under the hand, zooming, against the library's own cells."""
 
 import re
-from fractions import Fraction
 
-import numpy as np
 import pytest
+from moons import LINK, WAIT_MS, N, dragged, exact, part, picture, whole
 from pages import overflow, wait_until_drawn
-from playwright.sync_api import Locator, Page, expect
-
-from kwta import slices
-from kwta.datasets import Points, load
-from kwta.networks import MLP, build
-from kwta.regions import plane
-
-N, SEED = 16, 3
-LINK = {"data": "moons", "net": f"{N},{N}", "gamma": 0.25, "seed": SEED}
-SECONDS = 60_000
-
-
-def exact(k: int | None, window: tuple[float, float, float] = (0, 0, 1)) -> int:
-    """How many regions the library finds for k winners (None: ReLU) in a window of the data box."""
-    low, high = load(Points("moons", noise=0.05)).box
-    half = (high - low) / 2
-    x, y = (low + half + half * c for c in window[:2])
-    r = half * window[2]
-    net = build(MLP((2, N, N, 2), k and Fraction(k, N), init="he"), seed=SEED).eval()
-    return len(plane.cells(net, slices.square(x - r, x + r, y - r, y + r)))
+from playwright.sync_api import Locator, expect
 
 
 @pytest.fixture
 def box(visit) -> Locator:
     """The view on a small network, once every rung of γ is in the browser."""
-    page = visit("regions", **LINK)
-    return whole(page)
-
-
-def whole(page: Page) -> Locator:
-    box = page.get_by_test_id("regions")
-    expect(box).to_have_attribute("data-all", re.compile(r"\d"), timeout=SECONDS)
-    expect(box).to_have_attribute("data-here", box.get_attribute("data-all") or "", timeout=SECONDS)
-    return box
-
-
-def part(box: Locator, name: str) -> Locator:
-    return box.page.get_by_test_id(f"regions-{name}")
+    return whole(visit("regions", **LINK), "regions")
 
 
 def middle(canvas: Locator) -> tuple[float, float]:
@@ -52,15 +20,11 @@ def middle(canvas: Locator) -> tuple[float, float]:
     return area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
 
 
-def picture(canvas: Locator) -> str:
-    return canvas.evaluate("canvas => canvas.toDataURL()")
-
-
 def test_both_pictures_are_drawn_and_counted_exactly(box):
     for name in ("stage", "twin", "chart"):
         wait_until_drawn(part(box, name))
-    expect(part(box, "left")).to_have_text(f"k-WTA, γ = 0.250: {exact(4)} regions, exact")
-    expect(part(box, "right")).to_have_text(f"ReLU: {exact(None)} regions, exact")
+    expect(part(box, "left")).to_have_text(f"k-WTA, γ = 0.250: {len(exact(4))} regions, exact")
+    expect(part(box, "right")).to_have_text(f"ReLU: {len(exact(None))} regions, exact")
     area = part(box, "stage").bounding_box()
     assert area
     assert area["y"] + area["height"] < 720
@@ -70,7 +34,7 @@ def test_both_pictures_are_drawn_and_counted_exactly(box):
 def test_pointing_tells_the_region_and_a_click_pins_it(box):
     page = box.page
     page.mouse.move(*middle(part(box, "stage")))
-    expect(part(box, "info")).to_contain_text(re.compile(rf"Region \d+ of {exact(4)}"))
+    expect(part(box, "info")).to_contain_text(re.compile(rf"Region \d+ of {len(exact(4))}"))
     region = box.get_attribute("data-region")
     page.mouse.down()
     page.mouse.up()
@@ -80,29 +44,19 @@ def test_pointing_tells_the_region_and_a_click_pins_it(box):
 
 
 def test_dragging_gamma_shows_the_exact_count_of_every_rung(box):
-    slider, page = part(box, "rung"), box.page
-    area = slider.bounding_box()
-    assert area
     before = picture(part(box, "stage"))
-    y = area["y"] + area["height"] / 2
-    page.mouse.move(area["x"] + area["width"] * 3.5 / N, y)
-    page.mouse.down()
-    seen = {}
-    for share in np.linspace(0.3, 0.9, 10):
-        page.mouse.move(area["x"] + area["width"] * share, y)
-        seen[int(box.get_attribute("data-rung") or 0)] = int(box.get_attribute("data-cells") or 0)
-    page.mouse.up()
+    seen = dragged(box, "cells")
     assert len(seen) > 5
-    assert seen == {k: exact(k) for k in seen}
+    assert seen == {k: len(exact(k)) for k in seen}
     assert picture(part(box, "stage")) != before
-    expect(page).to_have_url(re.compile(rf"rung={max(seen)}\b"))
+    expect(box.page).to_have_url(re.compile(rf"rung={max(seen)}\b"))
 
 
 def test_arrows_step_and_space_plays(box):
     page = box.page
     page.keyboard.press("ArrowRight")
     expect(box).to_have_attribute("data-rung", "5")
-    expect(box).to_have_attribute("data-cells", str(exact(5)))
+    expect(box).to_have_attribute("data-cells", str(len(exact(5))))
     page.keyboard.press("ArrowLeft")
     expect(box).to_have_attribute("data-rung", "4")
     page.keyboard.press(" ")
@@ -125,10 +79,10 @@ def test_gamma_plays_once_unasked_and_returns_to_the_shared_one(page, visit, vie
     page.emulate_media(reduced_motion="no-preference")
     visit(view, **LINK)
     box = page.get_by_test_id(view)
-    expect(box).to_have_attribute("data-rung", "4", timeout=SECONDS)
+    expect(box).to_have_attribute("data-rung", "4", timeout=WAIT_MS)
     box.evaluate(RUNGS)
-    expect(box).to_have_attribute("data-playing", "true", timeout=SECONDS)
-    expect(box).to_have_attribute("data-playing", "false", timeout=SECONDS)
+    expect(box).to_have_attribute("data-playing", "true", timeout=WAIT_MS)
+    expect(box).to_have_attribute("data-playing", "false", timeout=WAIT_MS)
     rungs = [int(rung) for rung in page.evaluate("window.rungs")]
     assert set(rungs) == set(range(1, N + 1))
     assert rungs[0] == rungs[-1] == 4
@@ -143,7 +97,7 @@ def test_stopping_what_plays_unasked_is_a_choice_of_gamma(page, visit, view):
     page.emulate_media(reduced_motion="no-preference")
     visit(view, **LINK)
     box = page.get_by_test_id(view)
-    expect(box).to_have_attribute("data-playing", "true", timeout=SECONDS)
+    expect(box).to_have_attribute("data-playing", "true", timeout=WAIT_MS)
     expect(box).not_to_have_attribute("data-rung", "4")
     page.keyboard.press(" ")
     expect(box).to_have_attribute("data-playing", "false")
@@ -151,7 +105,7 @@ def test_stopping_what_plays_unasked_is_a_choice_of_gamma(page, visit, view):
     expect(page).to_have_url(re.compile(rf"rung={rung}\b"))
     expect(box).to_have_attribute("data-rung", rung or "")
     page.reload()
-    expect(box).to_have_attribute("data-rung", rung or "", timeout=SECONDS)
+    expect(box).to_have_attribute("data-rung", rung or "", timeout=WAIT_MS)
 
 
 def test_zooming_finds_the_exact_cells_of_the_part(box):
@@ -159,18 +113,18 @@ def test_zooming_finds_the_exact_cells_of_the_part(box):
     page.mouse.move(*middle(part(box, "stage")))
     for _ in range(4):
         page.mouse.wheel(0, -150)
-    expect(page).to_have_url(re.compile("window="), timeout=SECONDS)
-    expect(box).to_have_attribute("data-settled", "true", timeout=SECONDS)
+    expect(page).to_have_url(re.compile("window="), timeout=WAIT_MS)
+    expect(box).to_have_attribute("data-settled", "true", timeout=WAIT_MS)
     x, y, half = (float(word) for word in (box.get_attribute("data-window") or "").split(","))
     assert half < 0.5
-    expect(box).to_have_attribute("data-cells", str(exact(4, (x, y, half))))
+    expect(box).to_have_attribute("data-cells", str(len(exact(4, (x, y, half)))))
     page.keyboard.press("Home")
-    expect(box).to_have_attribute("data-cells", str(exact(4)), timeout=SECONDS)
+    expect(box).to_have_attribute("data-cells", str(len(exact(4))), timeout=WAIT_MS)
 
 
 def test_two_gammas_side_by_side(box):
     box.get_by_role("button", name="another γ").click()
-    expect(part(box, "right")).to_contain_text(f": {exact(1)} regions, exact")
+    expect(part(box, "right")).to_contain_text(f": {len(exact(1))} regions, exact")
     part(box, "other").focus()
     box.page.keyboard.press("End")
     expect(part(box, "right")).to_contain_text("γ = 1.000: 1 region, exact")
@@ -178,7 +132,7 @@ def test_two_gammas_side_by_side(box):
 
 def test_digits_show_the_plane_through_three_images_and_another_one(visit):
     page = visit("regions", net="16,16", gamma=0.25)
-    box = whole(page)
+    box = whole(page, "regions")
     page.mouse.move(*middle(part(box, "stage")))
     expect(part(box, "info")).to_contain_text("Region")
     wait_until_drawn(box.locator(".thumb"))
@@ -188,9 +142,20 @@ def test_digits_show_the_plane_through_three_images_and_another_one(visit):
     assert box.locator(".three").input_value() != before
 
 
+def test_captions_are_read_to_their_end_and_the_width_is_used(visit):
+    box = whole(visit("regions", net="16,16", gamma=0.25), "regions")
+    for line in box.locator("figcaption span").all():
+        expect(line).to_contain_text("joined")
+        assert line.evaluate("span => span.scrollWidth - span.clientWidth") <= 0
+    info, outer = part(box, "info").bounding_box(), box.bounding_box()
+    assert info
+    assert outer
+    assert info["x"] + info["width"] > outer["x"] + 0.95 * outer["width"]
+
+
 def test_on_a_phone_nothing_is_wider_than_the_window(page, visit):
     page.set_viewport_size({"width": 390, "height": 844})
-    box = whole(visit("regions", **LINK))
+    box = whole(visit("regions", **LINK), "regions")
     wait_until_drawn(part(box, "stage"))
     assert overflow(page) <= 0
     slider = part(box, "rung").bounding_box()
