@@ -224,6 +224,26 @@ def _largest(_context, low, high, n):  # noqa: ARG001
 
 
 @intrinsic
+def _signs(_context, y, wide, vertices, m, tol):  # noqa: ARG001
+
+    def code(_context, builder, _signature, arguments):
+        y, wide, vertices, m, tol = arguments
+        a, b, c = (_read(builder, y, row) for row in (_number(0), wide, builder.add(wide, wide)))
+        lowest, highest = _started(builder, BIG), _started(builder, -BIG)
+        with cgutils.for_range_slice(builder, _number(0), builder.add(m, m), _number(2), WHOLE) as (at, _):
+            x, z = _spread(builder, vertices, at), _spread(builder, vertices, builder.add(at, _number(1)))
+            value = _fused(builder, a, x, _fused(builder, b, z, c))
+            _keep(builder, "<", value, lowest)
+            _keep(builder, ">", value, highest)
+        above, below = _filled(builder, tol), _filled(builder, builder.fneg(tol))
+        negative = _bits(builder, "<", builder.load(lowest), below)
+        positive = _bits(builder, ">", builder.load(highest), above)
+        return cgutils.pack_array(builder, [negative, positive])
+
+    return types.UniTuple(types.int64, 2)(y, types.int64, vertices, types.int64, types.float64), code
+
+
+@intrinsic
 def _exceeding(_context, values, n, bound):  # noqa: ARG001
 
     def code(_context, builder, _signature, arguments):
@@ -303,6 +323,12 @@ def below(values, place, bound):
 def above(values, place, bound):
     """The bits of those of the LANES numbers from a place on that lie above the bound."""
     return ABOVE(values, place, bound)  # type: ignore[call-arg]
+
+
+@njit(cache=True, nogil=True)
+def signs(y, wide, vertices, m, tol):
+    """Which of the first LANES units are negative, which positive, at some of m vertices: two sets of bits."""
+    return _signs(y, wide, vertices, m, tol)  # type: ignore[call-arg]
 
 
 @njit(cache=True, nogil=True)

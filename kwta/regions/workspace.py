@@ -45,7 +45,7 @@ class Workspace:
         self.T = np.empty(3 * n_vertices, np.int64)
         self.R = np.empty((CHILDREN, 4), np.int64)
         self.RW = np.empty((CHILDREN, -(-widest // 64)), np.int64)
-        self.RL = np.empty((CHILDREN, widest), np.int64)
+        self.RL = np.empty(self.RW.shape, np.int64)
         self.M = np.empty((n_maps, 3, widest))
         self.S = np.empty((CORNERS + most_sides, widest))
         self.J = np.empty((SURE + 1, widest), np.int64)
