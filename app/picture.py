@@ -31,6 +31,8 @@ def refused(error: Unusable) -> None:
 @st.fragment
 def stage(view: str, rows: Sequence[Control], draw: Callable[[dict, dict], None]) -> None:
     """draw(values of the controls, what the component has just reported), again after every report; or why not."""
+    if state.is_left_behind():
+        st.rerun()
     told = st.session_state.pop(f"_{view}_heard", {})
     if not told.get("moving"):
         state.follow(rows)  # not while the hand moves: every step would be a page in the browser's history

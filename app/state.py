@@ -28,6 +28,8 @@ NETS = ("64,64", "128", "256,256", "32,32,32,32", "conv 8,16 / 64")
 PRESENT, HIDE = "present", "hide"
 # Where the last allowed value of each control is kept.
 VALID = "_valid"
+# Where the shared controls are kept as the last run of the whole page had them.
+WHOLE = "_whole"
 # Seconds after which everything drawn is sent: Streamlit sends every 10 ms.
 SENT = 0.03
 PROBLEMS, SEEN, SHOWN, LOOSE, PAGE, DRAWN = "_problems", "_seen", "_shown", "_loose", "_page", "_drawn"
@@ -154,10 +156,21 @@ def begin() -> None:
 def end() -> None:
     """Call last in every run: takes controls that the page no longer shows out of the URL."""
     st.session_state[PAGE] = page()
+    st.session_state[WHOLE] = current()
     shown = st.session_state[SHOWN]
     for key in st.session_state.get(LOOSE, set()) - set(shown):
         if key in st.query_params:
             del st.query_params[key]
+
+
+def is_left_behind() -> bool:
+    """Whether a fragment runs alone although a shared control has changed, so that the whole page has to run.
+
+    Of what the browser sends at once Streamlit runs one fragment, be it that a control outside it is among that.
+    """
+    context = get_script_run_ctx()
+    runs_alone = bool(context and context.fragment_ids_this_run)
+    return runs_alone and st.session_state.get(WHOLE, current()) != current()
 
 
 def rest() -> None:

@@ -38,6 +38,8 @@ def fit(rows: tuple[Control, ...], setup: Setup) -> None:
 
 
 def draw(setup: Setup, rows: tuple[Control, ...]) -> None:
+    if state.is_left_behind():
+        st.rerun()
     state.follow(rows)
     switch, slider = st.columns([3, 2], vertical_alignment="bottom")
     with switch:

@@ -116,6 +116,8 @@ def measure_curve(wanted: int, asked: Question) -> None:
 
 def draw(setup: Setup, rows: tuple[Control, ...]) -> None:
     """The judgement that the controls describe, as far as it is."""
+    if state.is_left_behind():
+        st.rerun()
     state.follow(rows)
     try:
         asked = robust_plan.question(setup, {c.key: state.value(c) for c in rows})

@@ -108,6 +108,8 @@ def wanted() -> None:
 @st.fragment
 def stage(pair: recipes.Pair) -> bool:
     """The two networks as far as they have learnt; whether there are any, for without data none is trained."""
+    if state.is_left_behind():
+        st.rerun()
     more = st.session_state.pop("_train_more", None) or {}
     is_ours = more.get("key") == recipes.key(pair)
     viewer = training.viewer()

@@ -42,3 +42,23 @@ def test_going_back_brings_the_layers_back(visit):
     page.wait_for_url(re.compile("net=32"))
     settle(page)
     expect(page.locator(".st-key-control-gamma")).to_contain_text("k = 6 of 32, 3 of 16")
+
+
+FLOOD = """slider => {
+    window.flood = setInterval(() => slider.dispatchEvent(new Event("change", { bubbles: true })), 1);
+}"""
+
+
+def test_a_control_that_moves_while_the_picture_reports_reaches_the_whole_page(visit):
+    """Streamlit sends what comes together as one message, which runs the picture's fragment alone."""
+    page = visit("line", weights="untrained", data="moons")
+    expect(page.locator(".line")).to_have_attribute("data-pieces", re.compile(r"\d"))
+    page.get_by_test_id("line-gamma").evaluate(FLOOD)
+    thumb = page.locator('[class*="st-key-control-gamma"] input[type="range"], .st-key-gamma [role="slider"]').first
+    thumb.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(60)
+    page.evaluate("clearInterval(window.flood)")
+    expect(page.locator('[class*="st-key-control-gamma"]')).to_contain_text("k = 19 of 64, 19 of 64")
+    expect(page.get_by_test_id("line-gamma-says")).to_contain_text("γ = 0.30")
