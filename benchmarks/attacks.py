@@ -26,6 +26,7 @@ BARE_TARGET = 1 / 1.3  # at most 1.3 times the time of the passes alone
 QUERIES = 10_000  # forward passes for one gradient of one image
 ATTACKED = 4
 CHUNKS = (512, 1_024, QUERIES)  # points of one bare forward pass: where the cache holds them, and one image at once
+SIGMA = 0.1
 QUERY_TARGET = 0.9
 
 
@@ -75,6 +76,12 @@ def _pgd(against: Callable[[nn.Module, Tensor, Tensor], Callable[[], object]], t
                 yield compare(_case(gamma), ours, against(net, x, labels), device, target)
 
 
+def _around(x: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """n points of the attack's law: how long k-WTA takes depends on its inputs, and on whether they repeat."""
+    centres = x.repeat(n // len(x), 1, 1, 1)
+    return centres + SIGMA * torch.randn(centres.shape, generator=generator, device=x.device)
+
+
 def _bare_queries(net: nn.Module, points: Tensor) -> None:
     """As many forward passes, so many points at once, and nothing else."""
     with torch.no_grad():
@@ -89,9 +96,9 @@ def _queries() -> Iterator[Comparison]:
                 net = _network(gamma).to(device)
                 x, labels = (values.to(device) for values in _digits(ATTACKED))
                 generator = torch.Generator(device).manual_seed(0)
-                ours = partial(differences, net, margin, 0.1, generator, x, labels, QUERIES // 2)
+                ours = partial(differences, net, margin, SIGMA, generator, x, labels, QUERIES // 2)
                 for chunk in CHUNKS if device.type == "cpu" else (ATTACKED * QUERIES,):
-                    bare = partial(_bare_queries, net, x.repeat(chunk // ATTACKED, 1, 1, 1))
+                    bare = partial(_bare_queries, net, _around(x, chunk, generator))
                     yield compare(f"{_case(gamma)}, by {chunk:,}", ours, bare, device, QUERY_TARGET)
 
 
@@ -100,5 +107,5 @@ def sections() -> Iterator[Section]:
     yield Section("PGD and foolbox's", f"{what}: ours against foolbox's.", _pgd(_foolbox, 1.0))
     bare = f"{what}: against {SPEC.steps} bare forward and backward passes; 0.77 is 1.3 times their time."
     yield Section("PGD and its bare passes", bare, _pgd(lambda *given: partial(_bare_passes, *given), BARE_TARGET))
-    note = f"A gradient of {QUERIES:,} queries for each of {ATTACKED} digits against as many bare ones, so many a pass."
+    note = f"A gradient of {QUERIES:,} queries for each of {ATTACKED} digits against as many bare ones at such points."
     yield Section("The adaptive attack and its bare queries", note, _queries())

@@ -52,16 +52,47 @@ def exact(net: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
 # What is estimated.
 
 
-@pytest.mark.parametrize("pairs", [50, PAIRS])
-def test_smoothing_is_unbiased_for_a_linear_function_with_the_variance_of_theory(pairs):
-    """Every pair gives (w·u) u, whose mean is w and whose squared error is (d + 1)‖w‖² on average."""
-    w = torch.randn(24, generator=generator(1), dtype=torch.float64)
-    x = torch.rand(32, 2, 12, generator=generator(2), dtype=torch.float64)
-    found = smoothed(Scalar(lambda x: x @ w), x, 0.1, pairs).flatten(start_dim=1)
-    errors = (found - w).square().sum(dim=1) * pairs / (25 * w.square().sum())
-    assert float(errors.mean()) == pytest.approx(1, abs=0.3)
-    bound = 5 * ((w.square() + w.square().sum()) / (pairs * 32)).sqrt()  # variance of entry i: ‖w‖² + wᵢ²
+@pytest.mark.parametrize("pairs", [52, PAIRS])
+@pytest.mark.parametrize("d", [23, 24])
+def test_smoothing_is_unbiased_for_a_linear_function_with_the_variance_of_theory(pairs, d):
+    """Pairs give (w·u) u, of mean w; the squared error is (d + 1)‖w‖²/pairs, in orthogonal fours (d − 2)‖w‖²/pairs."""
+    w = torch.randn(d, generator=generator(1), dtype=torch.float64)
+    x = torch.rand(400 if pairs == 52 else 32, d, generator=generator(2), dtype=torch.float64)
+    found = smoothed(Scalar(lambda x: x @ w), x, 0.1, pairs)
+    errors = (found - w).square().sum(dim=1) * pairs / w.square().sum()
+    truth, deviation = (d - 2 if d % 4 == 0 else d + 1), d * math.sqrt(3 / d / len(x))
+    assert float(errors.mean()) == pytest.approx(truth, abs=4 * deviation)
+    bound = 5 * ((w.square() + w.square().sum()) / (pairs * len(x))).sqrt()  # variance of entry i: at most ‖w‖² + wᵢ²
     assert ((found.mean(dim=0) - w).abs() < bound).all()
+
+
+@pytest.mark.parametrize(("rows", "pairs"), [(1, 4), (1, 18), (3, 6), (2, 40_000)])
+def test_gaussians_come_in_orthogonal_fours_of_equal_length_and_each_is_gaussian(rows, pairs):
+    gaussians = averages._Gaussians(rows, pairs, 8, torch.float64, generator())
+    u = gaussians.draw(rows, pairs)
+    assert u.shape == (rows, pairs, 8)
+    fours = u[:, : pairs // 4 * 4].reshape(rows, -1, 4, 8)
+    products = fours @ fours.mT
+    lengths = products.diagonal(dim1=-2, dim2=-1)
+    torch.testing.assert_close(products, torch.diag_embed(lengths[..., :1].expand_as(lengths)), atol=1e-12, rtol=0)
+    again = gaussians.draw(rows, pairs - 1)
+    assert again.shape == (rows, pairs - 1, 8)
+    if pairs < 1000:
+        return
+    normal = torch.distributions.Normal(0.0, 1.0)
+    for turn in range(4):  # Kolmogorov and Smirnov, at a level of 1e-4; quaternions themselves are independent
+        values = fours[:, :, turn].flatten().sort().values
+        steps = torch.arange(1, len(values) + 1) / len(values)
+        assert (normal.cdf(values) - steps).abs().max() < 2.23 / math.sqrt(len(values))
+        covariance = fours[:, :, turn].flatten(end_dim=1).T.cov()
+        assert (covariance - torch.eye(8)).abs().max() < 0.05
+
+
+def test_gaussians_follow_from_the_generator_and_go_on():
+    first, second = (averages._Gaussians(1, 8, 4, torch.float32, generator(3)) for _ in range(2))
+    draw = first.draw(1, 8).clone()
+    assert torch.equal(draw, second.draw(1, 8))
+    assert not torch.equal(draw, first.draw(1, 8))
 
 
 def test_smoothing_is_unbiased_for_a_quadratic_function_whatever_its_width():
@@ -137,6 +168,27 @@ def test_every_input_has_draws_of_its_own_and_its_points_are_antithetic():
     u = (drawn[0] - x[:, None]) / 0.5
     assert (u[0] - u[1]).abs().min() > 1e-9
     assert u.std().item() == pytest.approx(1, abs=0.2)
+
+
+def test_few_queries_go_with_momentum_and_the_original_without():
+    spec = Adaptive.frugal(eps=0.5, width=0.125, schedule=((3, 10),))
+    assert spec == Adaptive(sigma=0.0625, step=0.1, schedule=((3, 10),), momentum=0.9)
+    assert spec.climb.momentum == 0.9
+    assert Adaptive().climb.momentum is None
+
+
+def test_momentum_finds_more_with_few_queries_than_sign_steps_of_each_gradient():
+    """A linear margin in 200 dimensions: 10 pairs have a cosine of 0.2 with its gradient; 30 such steps together more."""
+    w = torch.randn(200, generator=generator(1))
+    x = torch.full((40, 200), 0.5)
+    net = Scalar(lambda x: x @ w - 0.5 * w.sum() - 1e3).eval()
+    values = []
+    for momentum in (None, 0.9):
+        spec = Adaptive(0.05, 0.02, ((30, 20),), momentum)
+        labels = torch.zeros(40, dtype=torch.int64)
+        found = propose(spec, net, x, labels, Threat(0.1), generator(2)).x
+        values.append(((found - x) @ w / (0.1 * w.abs().sum())).mean().item())
+    assert values[0] + 0.05 < values[1] <= 1
 
 
 def test_a_schedule_grows_with_the_steps_and_its_end_holds():

@@ -17,6 +17,9 @@ SIGMA = 8 / 255
 STEP = 0.01
 SCHEDULE: Schedule = ((20, 100), (20, 1_000), (60, 20_000))
 QUICK: Schedule = ((20, 100), (20, 400), (20, 2_000))  # a thirtieth of its forward passes, for a look
+# Shares of ε and the momentum where passes are few. On 100 MNIST images and a small CNN with γ = 0.05, ε = 0.1, 4,000
+# passes at most, 40 % stay right; with the original's proportions it was 59 %, under PGD 56 %.
+FRUGAL_WIDTH, FRUGAL_STEP, MOMENTUM = 0.5, 0.2, 0.9
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,14 @@ class Adaptive:
     """Gradient-free in the sense that matters: climb the margin averaged over a Gaussian of standard deviation σ.
 
     sigma and step are absolute, in the units of the input; schedule has pairs (steps, forward passes for each gradient)
-    and so tells the number of steps too. The place with the largest margin is kept.
+    and so tells the number of steps too. momentum: μ of v ← μv + g/‖g‖₁, None for none as in the original; it averages
+    over steps, which few passes for each gradient need. The place with the largest margin is kept.
     """
 
     sigma: float = SIGMA
     step: float = STEP
     schedule: Schedule = SCHEDULE
+    momentum: float | None = None
     kind: Literal["adaptive"] = "adaptive"
 
     def __post_init__(self) -> None:
@@ -41,6 +46,17 @@ class Adaptive:
         if not eps > 0:
             raise ValueError(f"eps must be positive to scale the attack to it, got {eps}")
         return cls(SIGMA * eps / EPS, STEP * eps / EPS, schedule)
+
+    @classmethod
+    def frugal(cls, eps: float, width: float, schedule: Schedule) -> "Adaptive":
+        """For thousands of passes, not millions: half the Gaussian, two thirds of the step, and momentum.
+
+        eps: the radius; width: the length of noise that spans the ball, per entry (ε in L∞, ε/√d in L2). The finite
+        differences of few passes are mostly noise, of which sign steps make a random walk (a gradient from n pairs has
+        a cosine of √(n / (n + d)) with the true one). Momentum adds up what steps agree on, as in Ilyas et al.,
+        "Black-box adversarial attacks with limited queries and information", ICML 2018.
+        """
+        return cls(FRUGAL_WIDTH * width, FRUGAL_STEP * eps, schedule, MOMENTUM)
 
     @property
     def name(self) -> str:
@@ -55,6 +71,7 @@ class Adaptive:
             start="clean",
             loss="margin",
             gradient=Smoothed(self.sigma, self.schedule),
+            momentum=self.momentum,
             keep="best",
             until_success=True,
         )

@@ -2,7 +2,6 @@
 
 from math import sqrt
 
-from kwta.attacks.adaptive import QUICK as SHORT
 from kwta.attacks.adaptive import Adaptive
 from kwta.attacks.estimators import Neighbours, Schedule
 from kwta.attacks.gradient import Pgd, fgsm
@@ -19,9 +18,9 @@ Spec = Attack | Transfer
 # Forty steps of ε/10 can cross the ball twice, and turn back.
 STEPS, STRIDES = 40, 10
 RESTARTS = 5
-FASTEST: Schedule = ((10, 100), (10, 300))  # of the adaptive attack: 4,000 queries for what resists to the end
-# The adaptive attack's σ and step in shares of ε, as its authors have them for L∞.
-WIDTH, STRIDE = 8 / 255 / 0.031, 0.01 / 0.031
+# Of the adaptive attack: 50,000 and 4,000 queries for what resists to the end.
+SHORT: Schedule = ((40, 250), (40, 1_000))
+FASTEST: Schedule = ((40, 100),)
 
 
 def standard(threat: Threat, d: int) -> tuple[Spec, ...]:
@@ -41,6 +40,8 @@ def quick(threat: Threat, d: int) -> tuple[Spec, ...]:
 def _ensemble(
     threat: Threat, d: int, restarts: int, queries: int, decisions: HopSkipJump, schedule: Schedule
 ) -> tuple[Spec, ...]:
+    if not threat.eps > 0:
+        raise ValueError(f"attacks need a positive eps, got {threat.eps}: at 0 there is no other input to propose")
     step = threat.eps / STRIDES
     climb = {"step": step, "steps": STEPS, "until_success": True}
     return (
@@ -66,6 +67,5 @@ def surrogate(threat: Threat, d: int) -> Neighbours:
 
 
 def adaptive(threat: Threat, d: int, schedule: Schedule) -> Adaptive:
-    """The adaptive attack with σ and step in its authors' proportion to ε; in L2 σ is such that noise has length ε."""
-    eps = threat.eps if threat.norm == "linf" else threat.eps / sqrt(d)
-    return Adaptive(WIDTH * eps, STRIDE * threat.eps, schedule)
+    """The adaptive attack as few queries need it; in L2 its width is such that noise of that σ has length ε."""
+    return Adaptive.frugal(threat.eps, threat.eps if threat.norm == "linf" else threat.eps / sqrt(d), schedule)
