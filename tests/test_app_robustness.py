@@ -73,7 +73,7 @@ def _short():
         patch.setattr(ensembles, "quick", tiny)
         patch.setattr(robust_plan, "quick", tiny)
         patch.setattr(robust_cost, "DIAGNOSIS", Pgd(step=1.0, steps=4))
-        patch.setattr(masking, "SIGNS", (signs.one_step, signs.gradients))
+        patch.setattr(masking, "SIGNS", {"one step": signs.one_step, "gradients": signs.gradients})
         forget()
         yield
         forget()

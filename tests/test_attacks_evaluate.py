@@ -214,10 +214,10 @@ def test_both_ensembles_have_what_a_number_may_not_stand_without(threat):
         assert len({hash(spec) for spec in ensemble}) == len(ensemble)
 
 
-def test_in_l2_the_adaptive_attack_smooths_with_noise_of_about_eps():
+def test_in_l2_the_adaptive_attack_smooths_with_noise_of_half_of_eps():
     spec = adaptive(Threat(2.0, "l2"), 100, FASTEST)
-    assert spec.sigma == pytest.approx(0.2, rel=0.02)
-    assert adaptive(Threat(0.031), 100, FASTEST).sigma == pytest.approx(8 / 255)
+    assert (spec.sigma, spec.step) == (pytest.approx(0.1), pytest.approx(0.4))
+    assert adaptive(Threat(0.1), 100, FASTEST).sigma == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
@@ -266,3 +266,9 @@ def test_our_worst_case_is_autoattacks_within_its_interval_or_we_are_stronger(th
     low, high = wilson(int(robust.sum()), len(x))
     assert ours.worst_case <= high
     assert low <= ours.worst_case or ours.worst_case < float(Fraction(int(robust.sum()), len(x)))
+
+
+@pytest.mark.parametrize("ensemble", [quick, standard])
+def test_an_ensemble_for_a_ball_without_room_names_eps(ensemble):
+    with pytest.raises(ValueError, match="positive eps, got 0"):
+        ensemble(Threat(0.0), 64)

@@ -8,14 +8,15 @@ import torch
 from attacked_networks import images, right, trained
 from torch import nn
 
+from kwta.attacks.case import ANYWHERE, Case
 from kwta.attacks.ensembles import quick
 from kwta.attacks.evaluate import evaluated
 from kwta.attacks.gradient import Pgd, fgsm
-from kwta.attacks.masking import diagnosed, enough, verdict
+from kwta.attacks.masking import SIGNS, diagnosed, enough, verdict
 from kwta.attacks.noise import Noise
 from kwta.attacks.outcomes import Outcome, Robustness
 from kwta.attacks.significance import binomial_tail, mcnemar
-from kwta.attacks.signs import Case, Evidence, _radii, ascent, gradients, larger_eps, missed, one_step
+from kwta.attacks.signs import Evidence, _radii, ascent, gradients, larger_eps, missed, one_step
 from kwta.attacks.square import Square
 from kwta.threats import Threat
 
@@ -40,7 +41,7 @@ def test_relu_shows_no_sign_of_masking():
 
 
 def test_k_wta_with_few_winners_is_masked_and_the_adaptive_attack_shows_it():
-    found, x, labels = judged_with(0.05)
+    found, x, labels = judged_with(0.05, 200)
     masking = diagnosed(trained(0.05), x, labels, found)
     assert masking.verdict == "masked"
     signs = {sign.name: sign for sign in masking.evidence}
@@ -179,3 +180,70 @@ def test_a_diagnosis_needs_an_attack_that_follows_gradients_and_the_same_images(
         diagnosed(trained(None), x, labels, found)
     with pytest.raises(ValueError, match="one of 10 images, got 9"):
         diagnosed(trained(None), x[:9], labels[:9], found)
+
+
+class Constant(nn.Module):
+    """The same logits everywhere."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([0.0, 1.0]).expand(len(x), 2) + 0 * x.flatten(start_dim=1).sum(dim=1, keepdim=True)
+
+
+class OneClass(nn.Module):
+    """Logits that vary, but always the same class."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first = x.flatten(start_dim=1)[:, :1]
+        return torch.cat([first, first + 1 + first**2], dim=1)
+
+
+def test_a_constant_network_is_called_so_and_not_masked():
+    x = torch.rand(100, 3, generator=torch.Generator().manual_seed(0))
+    labels = torch.ones(100, dtype=torch.int64)
+    found = evaluated(Constant().eval(), x, labels, THREAT, (Pgd(step=0.01, steps=5), Noise(3)))
+    masking = diagnosed(Constant().eval(), x, labels, found)
+    assert (masking.verdict, masking.evidence, masking.n) == ("constant network", (), 100)
+
+
+def test_a_network_without_a_second_answer_is_not_masked_because_nothing_changes_its_answer():
+    x = torch.rand(100, 3, generator=torch.Generator().manual_seed(0))
+    labels = torch.ones(100, dtype=torch.int64)
+    found = evaluated(OneClass().eval(), x, labels, THREAT, (Pgd(step=0.01, steps=5), Noise(3)))
+    case = Case(OneClass().eval(), x, labels, found)
+    assert not case.is_constant
+    assert not larger_eps(case).speaks
+    assert diagnosed(OneClass().eval(), x, labels, found).verdict == "no sign of masking"
+
+
+def test_signs_are_looked_for_in_batches_and_no_pass_is_larger():
+    x, labels = images(40)
+    found = evaluated(trained(0.05), x, labels, THREAT, (Pgd(step=0.01, steps=5), Noise(3)))
+    sizes: list[int] = []
+    handle = trained(0.05).register_forward_hook(lambda _net, args, _out: sizes.append(len(args[0])))
+    masking = diagnosed(trained(0.05), x, labels, found, batch=9)
+    handle.remove()
+    # The judge looks again at all of a batch; the probe of the whole box and the predictions have sizes of their own.
+    assert set(sizes) <= {*range(1, 10), ANYWHERE, 40}
+    assert sizes.count(40) <= 1
+    assert len(masking.evidence) == len(SIGNS)
+    falls = {sign.name: sign for sign in masking.evidence}["loss path"].numbers
+    whole = ascent(Case(trained(0.05), x, labels, found)).numbers  # from other random starts
+    assert falls["falling"] == pytest.approx(whole["falling"], abs=falls["error"] + whole["error"])
+
+
+def test_when_the_seconds_are_over_no_attack_of_the_diagnosis_begins_and_what_is_left_out_is_said():
+    x, labels = images(20)
+    found = evaluated(trained(0.05), x, labels, THREAT, (Pgd(step=0.01, steps=5), Noise(3)))
+    masking = diagnosed(trained(0.05), x, labels, found, seconds=0.0)
+    assert masking.verdict == "not enough time to tell"
+    assert masking.evidence == ()
+    assert masking.left_out == tuple(SIGNS)
+    assert diagnosed(trained(0.05), x, labels, found, seconds=1e6).left_out == ()
+    with pytest.raises(ValueError, match="seconds must be 0 or more, or None, got -1"):
+        diagnosed(trained(0.05), x, labels, found, seconds=-1)
+
+
+def test_the_names_of_the_signs_are_those_of_their_evidence():
+    x, labels = images(20)
+    found = evaluated(trained(0.05), x, labels, THREAT, (Pgd(step=0.01, steps=5), Noise(3)))
+    assert [sign.name for sign in diagnosed(trained(0.05), x, labels, found).evidence] == list(SIGNS)

@@ -7,6 +7,8 @@ from attacked_networks import images, trained
 
 from kwta.attacks.ensembles import quick
 from kwta.attacks.evaluate import evaluated
+from kwta.attacks.masking import diagnose
+from kwta.cli import attack
 from kwta.cli.attack import catalogue
 from kwta.cli.main import main
 from kwta.networks import MLP, build, save
@@ -91,6 +93,23 @@ def test_without_pgd_there_is_no_verdict_and_it_says_so(checkpoint, capsys):
     told = capsys.readouterr()
     assert json.loads(told.out)["verdict"] is None
     assert "No verdict" in told.err
+
+
+def test_seconds_bound_the_verdict_too_and_it_says_what_it_left_out(checkpoint, capsys, monkeypatch):
+    budgets = []
+
+    def watched(*arguments):
+        budgets.append(arguments[-1])
+        return diagnose(*arguments[:-1], 0.0)
+
+    monkeypatch.setattr(attack, "diagnose", watched)
+    assert main(["attack", checkpoint, *CHEAP, "--seconds", "1000", "--json"]) == 0
+    shown = document(capsys)
+    assert shown["verdict"] == "not enough time to tell"
+    assert "larger ε" in shown["left_out"]
+    assert 0 < budgets[0] < 1000
+    assert main(["attack", checkpoint, *CHEAP, "--seconds", "1000"]) == 0
+    assert "beaten: the time was up" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,13 @@ from kwta.attacks.outcomes import Robustness
 from kwta.attacks.square import Square
 from kwta.attacks.transfer import Transfer
 
-VERDICTS = {"masked": "⚠ masked", "no sign of masking": "✓ no sign", "not enough images to tell": "? too few images"}
+VERDICTS = {
+    "masked": "⚠ masked",
+    "no sign of masking": "✓ no sign",
+    "not enough images to tell": "? too few images",
+    "not enough time to tell": "? too little time",
+    "constant network": "– constant",
+}
 # So many columns have room for long names.
 ROOMY = 5
 # A job that the model of costs puts at so many seconds at most begins by itself: it is shared by all viewers.

@@ -16,6 +16,7 @@ from torch import Generator, Tensor, nn
 from kwta.attacks import losses
 from kwta.attacks.estimators import Estimate, Exact, Gradient, estimator, glance
 from kwta.attacks.losses import Loss, LossName
+from kwta.attacks.per_input import per_input
 from kwta.attacks.proposal import Proposal
 from kwta.attacks.step_size import Relative, StepSize, check_size, sizes
 from kwta.patterns.winners import evaluating
@@ -187,7 +188,7 @@ class _Best:
     def offer(self, rows: slice | Tensor, place: Iterate) -> None:
         fools = place.seen.logits.argmax(dim=1) != self.labels[rows]
         better = (fools & ~self.fools[rows]) | ((fools == self.fools[rows]) & (place.seen.loss > self.loss[rows]))
-        self.x = _filled(self.x, rows, torch.where(_as_column(better, self.x), place.x, self.x[rows]))
+        self.x = _filled(self.x, rows, torch.where(per_input(better, self.x), place.x, self.x[rows]))
         self.loss = _filled(self.loss, rows, torch.where(better, place.seen.loss, self.loss[rows]))
         self.fools = _filled(self.fools, rows, self.fools[rows] | fools)
 
@@ -205,7 +206,7 @@ def _start(spec: Pgd, x: Tensor, threat: Threat, generator: Generator, given: Te
 def _pushed(velocity: Tensor | None, gradient: Tensor, momentum: float) -> Tensor:
     """μ v + g/‖g‖₁, of each input; a gradient of zero adds nothing."""
     size = gradient[:, None].flatten(start_dim=1).abs().sum(dim=1)
-    push = gradient / _as_column(torch.where(size > 0, size, 1), gradient)
+    push = gradient / per_input(torch.where(size > 0, size, 1), gradient)
     return push if velocity is None else momentum * velocity + push
 
 
@@ -223,8 +224,3 @@ def _merged(before: Estimate, found: Estimate, live: slice | Tensor) -> Estimate
 def _filled(whole: Tensor, rows: slice | Tensor, part: Tensor) -> Tensor:
     """A tensor with some rows replaced; all of them, where rows is a slice."""
     return part if isinstance(rows, slice) else whole.index_copy(0, rows, part)
-
-
-def _as_column(values: Tensor, like: Tensor) -> Tensor:
-    """One value per input, shaped to broadcast over inputs like these."""
-    return values.reshape(-1, *[1] * (like.ndim - 1))

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from kwta.attacks.per_input import per_input
 from kwta.patterns.winners import evaluating
 from kwta.threats import Threat
 
@@ -38,7 +39,7 @@ def judged(
     """
     wrong = predicted(net, x) != labels
     finite = torch.isfinite(proposed[:, None]).flatten(start_dim=1).all(dim=1)
-    allowed = torch.where(_like(wrong | ~finite, x), x, proposed.detach())
+    allowed = torch.where(per_input(wrong | ~finite, x), x, proposed.detach())
     allowed = threat.project(allowed, x)
     assert threat.contains(allowed, x).all(), "a projection must lie in ball and box"
     predictions = predicted(net, allowed)
@@ -50,8 +51,3 @@ def predicted(net: nn.Module, x: Float[Tensor, "batch *shape"]) -> Int64[Tensor,
     """argmax f(x), in evaluation mode."""
     net = evaluating(net)
     return torch.cat([net(part).argmax(dim=1) for part in x.split(BATCH)])
-
-
-def _like(chosen: Tensor, x: Tensor) -> Tensor:
-    """One entry per input, with the dimensions of x."""
-    return chosen.reshape(-1, *[1] * (x.ndim - 1))

@@ -8,55 +8,78 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from kwta.attacks import signs
+from kwta.attacks.case import BATCH, Case, TimeUp, follows_gradients
 from kwta.attacks.outcomes import Robustness
 from kwta.attacks.significance import binomial_tail
-from kwta.attacks.signs import LEVEL, TOLERATED, Case, Evidence
+from kwta.attacks.signs import LEVEL, TOLERATED, Evidence
 
-Verdict = Literal["no sign of masking", "masked", "not enough images to tell"]
+Verdict = Literal[
+    "no sign of masking", "masked", "not enough images to tell", "not enough time to tell", "constant network"
+]
 
 # Images suffice if masking that hides a fifth of them would be seen nine times in ten.
 HIDDEN, POWER = 0.2, 0.9
-SIGNS = (
-    signs.beaten,
-    signs.missed,
-    signs.restarts,
-    signs.one_step,
-    signs.larger_eps,
-    signs.ascent,
-    signs.gradients,
-)
+SIGNS = {
+    "beaten": signs.beaten,
+    "missed": signs.missed,
+    "restarts": signs.restarts,
+    "one step": signs.one_step,
+    "larger ε": signs.larger_eps,
+    "loss path": signs.ascent,
+    "gradients": signs.gradients,
+}
 
 
 @dataclass(frozen=True)
 class Masking:
-    """The verdict with all its evidence; n: images that are right without attack."""
+    """The verdict with all its evidence; n: images that are right without attack; left_out: signs not looked for.
+
+    "constant network": it answers the same everywhere, so there is nothing to attack and no gradient to mask; no sign
+    is looked for. "not enough time to tell": no sign spoke for masking, but some were left out.
+    """
 
     verdict: Verdict
     evidence: tuple[Evidence, ...]
     n: int
+    left_out: tuple[str, ...] = ()
     kind: Literal["masking"] = "masking"
 
 
-def diagnosed(net: nn.Module, x: Float[Tensor, "n *shape"], labels: Int64[Tensor, " n"], found: Robustness) -> Masking:
+def diagnosed(
+    net: nn.Module,
+    x: Float[Tensor, "n *shape"],
+    labels: Int64[Tensor, " n"],
+    found: Robustness,
+    seconds: float | None = None,
+    batch: int = BATCH,
+) -> Masking:
     """The verdict on a network from its evaluation on these images, and from further attacks that follow gradients.
 
-    "masked" if any evidence speaks for it; "no sign of masking" only from enough images. Raises ValueError if the
-    evaluation has no attack that follows gradients for several steps (Pgd), or is one of other images.
+    "masked" if any evidence speaks for it; "no sign of masking" only from enough images. seconds: of the further
+    attacks; when they are over no further batch of images begins. Raises ValueError if the evaluation has no attack
+    that follows gradients for several steps (Pgd), or is one of other images, and for negative seconds.
     """
-    *_, last = diagnose(net, x, labels, found)
+    *_, last = diagnose(net, x, labels, found, seconds, batch)
     assert isinstance(last, Masking)
     return last
 
 
 def diagnose(
-    net: nn.Module, x: Float[Tensor, "n *shape"], labels: Int64[Tensor, " n"], found: Robustness
+    net: nn.Module,
+    x: Float[Tensor, "n *shape"],
+    labels: Int64[Tensor, " n"],
+    found: Robustness,
+    seconds: float | None = None,
+    batch: int = BATCH,
 ) -> Iterator[Evidence | Masking]:
     """The evidence as it comes in, and at last the verdict; see `diagnosed`."""
     if len(x) != found.n:
         raise ValueError(f"the evaluation is one of {found.n} images, got {len(x)}")
-    if not any(signs.follows_gradients(outcome) for outcome in found.attacks):
+    if not any(follows_gradients(outcome) for outcome in found.attacks):
         raise ValueError("masking is what Pgd is compared with others for, but the evaluation has no Pgd of many steps")
-    return _collected(Case(net, x, labels, found))
+    if seconds is not None and seconds < 0:
+        raise ValueError(f"the seconds must be 0 or more, or None, got {seconds}")
+    return _collected(Case(net, x, labels, found, seconds, batch))
 
 
 def enough(n: int) -> bool:
@@ -73,8 +96,20 @@ def verdict(evidence: tuple[Evidence, ...], n: int) -> Verdict:
 
 
 def _collected(case: Case) -> Iterator[Evidence | Masking]:
+    if case.is_constant:
+        yield Masking("constant network", (), case.n)
+        return
     evidence: list[Evidence] = []
-    for sign in SIGNS if case.n else ():
-        evidence.append(sign(case))
-        yield evidence[-1]
-    yield Masking(verdict(tuple(evidence), case.n), tuple(evidence), case.n)
+    left_out: list[str] = []
+    for name, sign in SIGNS.items() if case.n else ():
+        try:
+            found = sign(case)
+        except TimeUp:
+            left_out.append(name)
+            continue
+        evidence.append(found)
+        yield found
+    come = verdict(tuple(evidence), case.n)
+    if left_out and come != "masked":
+        come = "not enough time to tell"
+    yield Masking(come, tuple(evidence), case.n, tuple(left_out))

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from kwta.attacks.gradient import Pgd, climb, pgd
 from kwta.threats import Threat
 from kwta.training import Adversarial, Attack, Objective, attacked
-from kwta.training.measure import evaluating
+from kwta.training.measure import in_evaluation_mode
 from kwta.training.objective import Loss
 
 # TRADES starts its search this far from x, for at x itself the divergence has no gradient (the authors' code).
@@ -47,7 +47,7 @@ def madry(threat: Threat, steps: int, step: float) -> Attack:
     spec = Pgd(step=step, steps=steps)
 
     def attack(net: nn.Module, x: Tensor, labels: Tensor, generator: Generator) -> Tensor:
-        with evaluating(net):
+        with in_evaluation_mode(net):
             return pgd(spec, net, x, labels, threat, generator).x
 
     return attack
@@ -62,7 +62,7 @@ def trades(threat: Threat, steps: int, step: float, beta: float = 6.0) -> Object
     """
 
     def minimised(net: nn.Module, x: Tensor, labels: Tensor, generator: Generator) -> Iterator[Loss]:
-        with evaluating(net):
+        with in_evaluation_mode(net):
             found = farthest(net, x, labels, threat, steps, step, generator)
         logits = net(x)
         divergence = divergences(log_softmax(logits, dim=1), net(found)).mean()

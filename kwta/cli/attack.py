@@ -1,5 +1,6 @@
 """`attack`: how robust a saved network is, and whether its gradients hide that it is not."""
 
+import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import asdict
 from math import prod
@@ -8,15 +9,15 @@ from typing import Any, get_args
 import torch
 
 from kwta import devices
+from kwta.attacks.case import follows_gradients
 from kwta.attacks.ensembles import Spec, quick, standard
-from kwta.attacks.evaluate import Budget, evaluate, names
+from kwta.attacks.evaluate import NO_TIME, Budget, evaluate, names
 from kwta.attacks.foreign import CarliniWagner, DeepFool
 from kwta.attacks.gradient import mim
 from kwta.attacks.masking import Masking, diagnose
 from kwta.attacks.noise import Noise
 from kwta.attacks.outcomes import Outcome, Progress, Robustness, Skipped
 from kwta.attacks.search import RandomSearch
-from kwta.attacks.signs import follows_gradients
 from kwta.cli import checkpoint, threads, twins
 from kwta.cli.console import Console
 from kwta.cli.evaluate import data_spec
@@ -56,7 +57,12 @@ def arguments(parser: ArgumentParser) -> None:
     add("--thorough", action="store_true", help="many times the queries and restarts: minutes to hours")
     add("--twin", metavar="CHECKPOINT", help="the network to transfer from (default: a ReLU twin is trained)")
     add("--no-twin", action="store_true", help="leave the transfer attack out")
-    add("--seconds", type=number, metavar="S", help="begin no further attack after S seconds (default: no limit)")
+    add(
+        "--seconds",
+        type=number,
+        metavar="S",
+        help="begin nothing more after S seconds (default: no limit)",
+    )
     add("--queries", type=whole, metavar="Q", help="at most Q queries per image for square, random_search and noise")
     add("--seed", type=seed, default=0, metavar="S", help="of all random numbers (default: %(default)s)")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps (default: %(default)s)")
@@ -98,10 +104,11 @@ def run(arguments: Namespace, console: Console) -> int:
     twin = twins.found(arguments, net, console) if "transfer" in names(attacks) else None
     net, twin, x, labels = net.to(device), twin and twin.to(device), x.to(device), labels.to(device)
     with threads.few(net):
+        start = time.perf_counter()
         with misuse():
             records = evaluate(net, x, labels, threat, attacks, arguments.seed, twin, budget)
         found = _followed(records, console, len(x))
-        masking = _masking(net, x, labels, found, console)
+        masking = _masking(net, x, labels, found, console, _left(arguments.seconds, time.perf_counter() - start))
     own = {"checkpoint": arguments.checkpoint, "data": asdict(data.spec), "gammas": gammas_of(net)}
     console.document({**own, "device": devices.describe(device), **_document(found, masking)})
     return 0
@@ -158,18 +165,25 @@ def _row(name: str, share: float, interval: tuple[float, float]) -> str:
     return f"{name:<18} {100 * share:>14.2f} %  {low:>6.2f}–{high:>6.2f} %"
 
 
+def _left(seconds: float | None, spent: float) -> float | None:
+    """What is left of the seconds; None is no limit."""
+    return None if seconds is None else max(0.0, seconds - spent)
+
+
 def _masking(
-    net: Network, x: torch.Tensor, labels: torch.Tensor, found: Robustness, console: Console
+    net: Network, x: torch.Tensor, labels: torch.Tensor, found: Robustness, console: Console, seconds: float | None
 ) -> Masking | None:
-    """The verdict; none without an attack that follows gradients."""
+    """The verdict within these seconds; none without an attack that follows gradients."""
     if not any(follows_gradients(outcome) for outcome in found.attacks):
         console.note("No verdict on masking: it compares the other attacks with pgd, which was not run.")
         return None
-    *_, masking = diagnose(net, x, labels, found)
+    *_, masking = diagnose(net, x, labels, found, seconds)
     assert isinstance(masking, Masking)
     console.report(f"Verdict: {masking.verdict}")
     for sign in masking.evidence:
         console.report(f"  {'sign of masking' if sign.speaks else 'no sign':<15}  {sign.sentence}")
+    for name in masking.left_out:
+        console.report(f"  {'left out':<15}  {name}: {NO_TIME}.")
     return masking
 
 
@@ -197,4 +211,5 @@ def _document(found: Robustness, masking: Masking | None) -> dict[str, Any]:
         "worst_interval": found.worst_interval,
         "verdict": None if masking is None else masking.verdict,
         "evidence": [] if masking is None else [asdict(sign) for sign in masking.evidence],
+        "left_out": [] if masking is None else list(masking.left_out),
     }

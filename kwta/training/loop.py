@@ -9,7 +9,7 @@ from torch import nn
 from kwta import devices
 from kwta.datasets import Data
 from kwta.networks import set_gamma
-from kwta.training.measure import evaluating
+from kwta.training.measure import in_evaluation_mode
 from kwta.training.objective import Attack, Objective, attacked, standard
 from kwta.training.records import Record, Step
 from kwta.training.run import Clock, Run
@@ -62,7 +62,7 @@ def _check_fit(net: nn.Module, data: Data, device: torch.device) -> None:
     """Raises ValueError where the network does not take the data's inputs or has another number of classes."""
     example = torch.tensor(data.x_train[:1], device=device)
     try:
-        with torch.no_grad(), evaluating(net):
+        with torch.no_grad(), in_evaluation_mode(net):
             shape = tuple(net(example).shape)
     except RuntimeError as error:
         raise ValueError(f"the network does not take inputs of shape {data.shape}: {error}") from error

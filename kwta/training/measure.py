@@ -27,7 +27,7 @@ class Evaluation:
 
 
 @contextmanager
-def evaluating(net: nn.Module) -> Iterator[None]:
+def in_evaluation_mode(net: nn.Module) -> Iterator[None]:
     """The network in evaluation mode; afterwards each of its modules is in the mode it was in."""
     modes = {module: module.training for module in net.modules()}
     net.eval()
@@ -67,7 +67,7 @@ class _Usage:
 def evaluate(net: nn.Module, x: Float[Tensor, "n ..."], labels: Int[Tensor, " n"], batch: int = BATCH) -> Evaluation:
     """Loss, accuracy and dead units of the network on all examples given, in evaluation mode; its modes are kept."""
     loss, right = 0.0, 0
-    with evaluating(net), closing(_Usage(net)) as usage:
+    with in_evaluation_mode(net), closing(_Usage(net)) as usage:
         for part, truth in zip(x.split(batch), labels.split(batch), strict=True):
             logits = net(part)
             loss += float(cross_entropy(logits, truth, reduction="sum"))

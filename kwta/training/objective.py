@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from kwta.training.measure import evaluating
+from kwta.training.measure import in_evaluation_mode
 
 # (net, x, labels, random numbers) -> inputs to train on instead of x.
 Attack = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
@@ -36,7 +36,7 @@ def attacked(attack: Attack) -> Objective:
     """
 
     def objective(net: nn.Module, x: Tensor, labels: Tensor, randomness: Generator) -> Iterator[Loss]:
-        with evaluating(net):
+        with in_evaluation_mode(net):
             found = attack(net, x, labels, randomness)
         return standard(net, found.detach(), labels, randomness)
 
