@@ -11,10 +11,7 @@ and behind it what each parent costs, however few cells it has: bounds of all un
 Memory beside the vertices: 40 bytes and the packed pattern for a cell, 24 for an output, 16 for an edge.
 """
 
-import itertools
-
-import numpy as np
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float
 from numpy import ndarray
 from torch import nn
 
@@ -71,7 +68,7 @@ def of_stages(steps: Stages, plane: Slice, max_regions: int = MAX_REGIONS, threa
         offsets=found.offsets,
         weight=found.weight,
         bias=found.bias,
-        bits=_bits(found.words, steps.sizes),
+        bits=found.bits,
         tags=found.tags,
         areas=found.areas,
         complete=found.complete,
@@ -88,12 +85,3 @@ def _centred(steps: Stages, centre: Float[ndarray, "2"]) -> Stages:
     first = steps.hidden[0]
     moved = Layer(first.weight, first.bias + first.weight @ centre, first.k, first.name, first.passed)
     return Stages((moved, *steps.hidden[1:]), steps.weight, steps.bias)
-
-
-def _bits(words: Int64[ndarray, "regions words"], sizes: tuple[int, ...]) -> UInt8[ndarray, "regions _"]:
-    """The words' bytes without those that no unit uses: each layer takes whole bytes, as `patterns.packed` does."""
-    data = words.astype("<i8", copy=False).view(np.uint8)
-    if not any(n % 64 for n in sizes):
-        return data
-    starts = itertools.accumulate((8 * -(-n // 64) for n in sizes), initial=0)
-    return np.concatenate([data[:, i : i + -(-n // 8)] for i, n in zip(starts, sizes, strict=False)], axis=1)

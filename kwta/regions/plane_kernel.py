@@ -8,7 +8,7 @@ output does not grow with the number of regions. The walk stops when its output 
 from numba import njit
 
 from kwta.regions.kwta_kernel import next_kwta, open_kwta
-from kwta.regions.pointer_kernel import pointer, shifted
+from kwta.regions.pointer_kernel import pointer, shifted, write_word
 from kwta.regions.polygon_kernel import (
     CELLS,
     CHILD,
@@ -29,7 +29,10 @@ from kwta.regions.polygon_kernel import (
     SIDES,
     VERTICES,
     WIDE,
+    WORD,
+    WORDS,
     K,
+    N,
     Q,
 )
 from kwta.regions.relu_kernel import next_relu, open_relu
@@ -54,8 +57,11 @@ def packed(word):
 
 
 @njit(cache=True, nogil=True)
-def emit(own, all, V, T, y, PW, points, tags, ends, weights, biases, bits, areas, n_outputs, n_words):
-    """Write the cell at hand behind those already written."""
+def emit(layers, own, all, V, T, y, PW, points, tags, ends, weights, biases, areas, bits, n_outputs, n_bytes):
+    """Write the cell at hand behind those already written.
+
+    In the pattern each layer takes whole bytes, but is written in whole words: what comes next overwrites the rest.
+    """
     q, m, wide, cell, first = own[Q], own[SIDES], all[WIDE], all[CELLS], all[VERTICES]
     for v in range(m):
         points[2 * (first + v)] = V[2 * (q + v)]
@@ -67,8 +73,12 @@ def emit(own, all, V, T, y, PW, points, tags, ends, weights, biases, bits, areas
         weights[2 * out] = y[o]
         weights[2 * out + 1] = y[wide + o]
         biases[out] = y[2 * wide + o]
-    for w in range(n_words):
-        bits[cell * n_words + w] = packed(PW[w])
+    place = cell * n_bytes
+    for i in range(all[LAYERS]):
+        layer = shifted(layers, COLUMNS * i)
+        for w in range(layer[WORDS]):
+            write_word(bits, place + 8 * w, packed(PW[layer[WORD] + w]))
+        place += (layer[N] + 7) >> 3
     areas[cell] = area(V, q, m)
     ends[cell + 1] = first + m
     all[CELLS] = cell + 1
@@ -77,13 +87,13 @@ def emit(own, all, V, T, y, PW, points, tags, ends, weights, biases, bits, areas
 
 @njit(cache=True, nogil=True)
 def walk(
-    limit, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, points, tags, ends, maps, shifts, bits, areas
+    limit, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, points, tags, ends, maps, shifts, areas, bits
 ):  # fmt: skip
     """Go on until all cells are written (DONE), memory or output is full, or `limit` cells are written.
 
     Of the first layer's cells those from FIRST on and before LAST are walked.
     """
-    room, vertex_room, n_outputs, n_words = len(areas), len(points), maps.shape[1], bits.shape[1]
+    room, vertex_room, n_outputs, n_bytes = len(areas), len(points), maps.shape[1], bits.shape[1]
     layers, all, tol, v, t, r, rw = (
         pointer(L),
         pointer(state),
@@ -95,7 +105,7 @@ def walk(
     )
     rl, maps_of, s, j, g, u = pointer(RL), pointer(M), pointer(S), pointer(J), pointer(G), pointer(U)
     weights, biases, path, keys, table = pointer(W), pointer(B), pointer(PW), pointer(Z), pointer(H)
-    to = (pointer(points), pointer(tags), pointer(ends), pointer(maps), pointer(shifts), pointer(bits), pointer(areas))
+    to = (pointer(points), pointer(tags), pointer(ends), pointer(maps), pointer(shifts), pointer(areas), pointer(bits))
     all[MOST_CELLS] = limit
     layer = all[LAYER]
     while layer >= 0:
@@ -107,7 +117,7 @@ def walk(
             if all[CELLS] >= room or all[VERTICES] + own[SIDES] > vertex_room:
                 return OUTPUT_FULL
             y = shifted(maps_of, 3 * all[WIDE] * own[MAP])
-            emit(own, all, v, t, y, path, to[0], to[1], to[2], to[3], to[4], to[5], to[6], n_outputs, n_words)
+            emit(layers, own, all, v, t, y, path, to[0], to[1], to[2], to[3], to[4], to[5], to[6], n_outputs, n_bytes)
             layer -= 1
             continue
         if not all[OPENED]:

@@ -26,6 +26,17 @@ def _shifted(_context, p, n):
     return p(p, n), code
 
 
+@intrinsic
+def _write_word(_context, bytes_, place, word):
+
+    def code(context, builder, _signature, arguments):
+        start, place, word = arguments
+        builder.store(word, builder.bitcast(builder.gep(start, [place]), word.type.as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.none(bytes_, place, word), code
+
+
 @njit(cache=True, nogil=True)
 def pointer(array):
     """The address of the first entry of a contiguous array; read and written as p[i]."""
@@ -36,3 +47,9 @@ def pointer(array):
 def shifted(p, n):
     """The address n entries behind p."""
     return _shifted(p, n)  # type: ignore[call-arg]
+
+
+@njit(cache=True, nogil=True)
+def write_word(bytes_, place, word):
+    """Write the eight bytes of a word from a place on, the lowest first."""
+    _write_word(bytes_, place, word)  # type: ignore[call-arg]

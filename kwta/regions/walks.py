@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from numpy import ndarray
 
 from kwta.regions import polygon_kernel as at
@@ -30,8 +30,8 @@ class Walked:
     offsets: Int64[ndarray, "ends"]
     weight: Float[ndarray, "regions outputs 2"]
     bias: Float[ndarray, "regions outputs"]
-    words: Int64[ndarray, "regions words"]
     areas: Float[ndarray, "regions"]
+    bits: UInt8[ndarray, "regions _"]
     complete: bool
     n_unsplit: int
     lines: tuple[int, int]
@@ -75,20 +75,20 @@ def _walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int, part: tupl
     mv = max(SIDES, 2 * len(domain))
     while mv <= MOST_SIDES:
         workspace = Workspace(steps, domain, mv, part)
-        output = Output(len(steps.bias), len(workspace.PW))
+        output = Output(len(steps.bias), sum(-(-n // 8) for n in steps.sizes))
         while (status := workspace.walk(limit, output)) in (at.OUTPUT_FULL, at.MEMORY_FULL):
             if status == at.MEMORY_FULL:
                 workspace.grow()
             else:
-                covered = output.arrays[-1][: workspace.state[at.CELLS]].sum()
+                covered = output.arrays[-2][: workspace.state[at.CELLS]].sum()
                 output.grow(covered / convex.measure(domain))
         if status != at.POLYGON_FULL:
             n_cells, n_vertices, n_lines, n_first, n_unsplit = (
                 int(workspace.state[i]) for i in (at.CELLS, at.VERTICES, at.LINES, at.FIRST_LINES, at.UNSPLIT)
             )
-            vertices, tags, offsets, weight, bias, words, areas = output.cut(n_cells, n_vertices)
+            vertices, tags, offsets, weight, bias, areas, bits = output.cut(n_cells, n_vertices)
             end = status == at.DONE, n_unsplit, (n_first, n_lines)
-            return Walked(vertices, tags, offsets, weight, bias, words, areas, *end)
+            return Walked(vertices, tags, offsets, weight, bias, areas, bits, *end)
         mv *= 4
     raise ValueError(f"a cell has more than {MOST_SIDES} sides: the network's values exceed what float64 resolves")
 
@@ -113,8 +113,8 @@ def _joined(found: list[Walked], limit: int) -> Walked:
         ),
         weight=np.concatenate([f.weight[:cells] for f, cells in zip(used, n, strict=True)]),
         bias=np.concatenate([f.bias[:cells] for f, cells in zip(used, n, strict=True)]),
-        words=np.concatenate([f.words[:cells] for f, cells in zip(used, n, strict=True)]),
         areas=np.concatenate([f.areas[:cells] for f, cells in zip(used, n, strict=True)]),
+        bits=np.concatenate([f.bits[:cells] for f, cells in zip(used, n, strict=True)]),
         complete=all(f.complete for f in found) and sum(n) == sum(map(len, found)),
         n_unsplit=sum(f.n_unsplit for f in found),
         lines=(n_first, lines),

@@ -1,6 +1,7 @@
 """Memory for the walk through a plane: stacks that grow when they are full, and the output."""
 
 import itertools
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -19,9 +20,9 @@ MOST_SIDES = 1 << 14  # more hints at numbers that are none
 POLYGONS = 80
 CHILDREN = 128
 MAPS = 1 << 14  # entries of the maps
-CELLS = 1 << 9  # of the output
+CELLS = 1 << 10  # of the output
 VERTICES = 8  # of a cell, for which there is room
-TYPES = (float, np.int64, np.int64, float, float, np.int64, float)  # of the output, all of eight bytes
+TYPES = (float, np.int64, np.int64, float, float, float, np.uint8)  # of the output
 GROWTH, MOST_GROWTH = 2, 64
 MARGIN = 2.5  # times the output that is expected by area: room that is not used costs nothing
 MAX_WORD = (1 << 64) - 1
@@ -119,14 +120,14 @@ class Workspace:
 
 
 class Output:
-    """The arrays that the walk fills: points, tags, ends, weights, biases, bits and areas of the cells.
+    """The arrays that the walk fills: points, tags, ends, weights, biases, areas and bits of the cells.
 
     They share one block: when a large one is freed, the C library learns to keep as much memory for the next walk,
     which the system would otherwise have to clear again, page by page, for a quarter of the walk's time.
     """
 
-    def __init__(self, n_outputs: int, n_words: int) -> None:
-        self.columns = (2,), (2,), (), (n_outputs, 2), (n_outputs,), (n_words,), ()
+    def __init__(self, n_outputs: int, n_bytes: int) -> None:
+        self.columns = (2,), (2,), (), (n_outputs, 2), (n_outputs,), (), (n_bytes,)
         self.arrays = self._arrays(CELLS)
         self.arrays[2][0] = 0
 
@@ -134,8 +135,8 @@ class Output:
         """Room for n cells."""
         lengths = VERTICES * n, VERTICES * n, n + 1, n, n, n, n
         shapes = [(length, *columns) for length, columns in zip(lengths, self.columns, strict=True)]
-        starts = list(itertools.accumulate([8 * prod(shape) for shape in shapes], initial=0))
-        block = np.empty(starts.pop(), np.uint8)
+        starts = list(itertools.accumulate([8 * prod(shape) for shape in shapes[:-1]], initial=0))
+        block = np.empty(starts[-1] + prod(shapes[-1]) + 8, np.uint8)  # the last pattern is written in whole words, too
         rows = zip(shapes, TYPES, starts, strict=True)
         return tuple([np.ndarray(shape, kind, block, start) for shape, kind, start in rows])
 
@@ -158,6 +159,7 @@ def _grown(array: ndarray) -> ndarray:
     return larger
 
 
+@lru_cache(maxsize=8)
 def _random_words(n: int) -> ndarray:
     """A word for each unit: the key of a set is the exclusive or of its units' words. SplitMix64 of 1, 2, …"""
     z = np.arange(1, n + 1, dtype=np.uint64) * MIX[0]
