@@ -11,22 +11,22 @@ from kwta.regions.kwta_kernel import next_kwta, open_kwta
 from kwta.regions.pointer_kernel import pointer, shifted, write_word
 from kwta.regions.polygon_kernel import (
     CELLS,
-    CHILD,
     COLUMNS,
     DONE,
-    FIRST,
     FIRST_LINES,
-    LAST,
+    FROM,
     LAYER,
     LAYERS,
     LIMIT,
     LINES,
     MAP,
+    MET,
     MOST_CELLS,
     OPENED,
     OUTPUT_FULL,
     POLYGON_FULL,
     SIDES,
+    UNTIL,
     VERTICES,
     WIDE,
     WORD,
@@ -87,13 +87,15 @@ def emit(layers, own, all, V, T, y, PW, points, tags, ends, weights, biases, are
 
 @njit(cache=True, nogil=True)
 def walk(
-    limit, L, tols, state, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H, points, tags, ends, maps, shifts, areas, bits
+    limit, L, tols, state, part, V, T, R, RW, RL, M, S, J, G, U, W, B, PW, Z, H,
+    points, tags, ends, maps, shifts, areas, bits,
 ):  # fmt: skip
     """Go on until all cells are written (DONE), memory or output is full, or `limit` cells are written.
 
-    Of the first layer's cells those from FIRST on and before LAST are walked.
+    Of the first layer's cells those are walked before which cells of an area of FROM to less than UNTIL were met.
     """
     room, vertex_room, n_outputs, n_bytes = len(areas), len(points), maps.shape[1], bits.shape[1]
+    share = pointer(part)
     layers, all, tol, v, t, r, rw = (
         pointer(L),
         pointer(state),
@@ -137,11 +139,12 @@ def walk(
         if child < 0:
             return POLYGON_FULL
         if layer == 0 and child:
-            all[CHILD] += 1
-            if all[CHILD] <= all[FIRST]:
-                continue
-            if all[CHILD] > all[LAST]:
+            before, first = share[MET], shifted(own, COLUMNS)
+            if before >= share[UNTIL]:
                 return DONE
+            share[MET] = before + area(v, first[Q], first[SIDES])
+            if before < share[FROM]:
+                continue
         layer += child if child else -1
         all[OPENED] = 0 if child and layer < all[LAYERS] else 1
     return DONE

@@ -27,8 +27,9 @@ COLUMNS = 30
 # The numbers of the walk: where it stands, what it has written, and how much memory there is.
 LAYER, OPENED, CELLS, VERTICES, LINES, STAMP, UNSPLIT = range(7)
 LAYERS, WIDE, SET_WORDS, MOST_SIDES, V_ROOM, R_ROOM, M_ROOM, SLOTS, MOST_CELLS = range(7, 16)
-CHILD, FIRST, LAST, FIRST_LINES = range(16, 20)  # of the first layer: cells met, which are walked, its lines
-NUMBERS = 20
+FIRST_LINES = 16  # lines of the first layer
+NUMBERS = 17
+MET, FROM, UNTIL = range(3)  # area of the first layer: of its cells met so far, and between which it is walked
 DONE, OUTPUT_FULL, MEMORY_FULL, POLYGON_FULL, LIMIT = range(5)  # what the walk returns
 
 

@@ -1,12 +1,13 @@
 """The walk through a plane in one thread or several, to its end or a limit, with memory as it is needed.
 
-Threads share out the first layer's cells, in order: each finds these by itself and walks inside its part of them. So
-the cells come in the same order however many threads there are.
+Threads share out the first layer's cells, in order, by area: each finds these by itself, up to the end of its part, and
+walks inside its part of them. So the cells come in the same order however many threads there are.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
@@ -17,8 +18,9 @@ from kwta.regions.stages import Layer, Stages
 from kwta.regions.workspace import MOST_SIDES, SIDES, Output, Workspace
 from kwta.slices import convex
 
-ALL = (0, 1 << 62)  # of the first layer's cells
-WORTH = 6e7  # entries of matrices times cells of the first layer: some 10 ms, below which a thread is not worth a start
+ALL = (0.0, inf)  # of the first layer's cells
+SHARE = 0.4
+WORTH = 4e7  # entries of matrices times cells of the first layer: some 6 ms, below which a thread is not worth a start
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ class Walked:
 
 def walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int, threads: int) -> Walked:
     """All cells of the domain, or the first `limit` of them."""
-    parts = _parts(steps, domain, limit, threads)
+    parts = _parts(steps, domain, threads)
     if len(parts) == 1:
         return _walked(steps, domain, limit, parts[0])
     with ThreadPoolExecutor(len(parts)) as pool:
@@ -50,27 +52,36 @@ def walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int, threads: in
     return _joined(found, limit)
 
 
-def _parts(steps: Stages, domain: Float[ndarray, "v 2"], limit: int, threads: int) -> list[tuple[int, int]]:
-    """Ranges of the first layer's cells, which are counted first; one range where more are not worth it."""
+def _parts(steps: Stages, domain: Float[ndarray, "v 2"], threads: int) -> list[tuple[float, float]]:
+    """Ranges of the area that the first layer's cells cover in order; one range where more are not worth it."""
     if threads == 1 or len(steps.hidden) < 2:
         return [ALL]
-    rows, entries = len(steps.hidden[0].bias), sum(layer.weight.size for layer in steps.hidden[1:])
-    if entries * _most(steps.hidden[0]) < WORTH:
+    entries = sum(layer.weight.size for layer in steps.hidden[1:])
+    if entries * _about(steps.hidden[0], domain) < WORTH:
         return [ALL]
-    first = Stages(steps.hidden[:1], np.zeros((1, rows)), np.zeros(1))
-    n = len(_walked(first, domain, limit, ALL))
-    if entries * n < WORTH or n < threads:
-        return [ALL]
-    ends = np.linspace(0, n, threads + 1).round().astype(int).tolist()
-    return list(pairwise([*ends[:-1], ALL[1]]))
+    ends = (convex.measure(domain) * np.arange(1, threads) / threads).tolist()
+    return list(pairwise([0.0, *ends, inf]))
 
 
-def _most(layer: Layer) -> int:
-    """About how many cells one layer on a plane can have: k (N − k) for k-WTA, 1 + N + C(N, 2) for ReLU."""
-    return layer.k * (layer.n - layer.k) if layer.k else 1 + layer.n + layer.n * (layer.n - 1) // 2
+def _about(layer: Layer, domain: Float[ndarray, "v 2"]) -> float:
+    """About how many cells a layer has: as a rule `SHARE` of the most that its n undecided units allow.
+
+    That is k (n − k) for k-WTA, where k of them win, and 1 + n + C(n, 2) for ReLU.
+    """
+    y = domain @ layer.weight[: layer.n].T + layer.bias[: layer.n]
+    low, high = y.min(axis=0), y.max(axis=0)
+    if not layer.k:
+        n = int(np.count_nonzero((low < 0) & (high > 0)))
+        return SHARE * (1 + n + n * (n - 1) / 2)
+    if layer.k == layer.n:
+        return 1.0
+    sure = low > np.partition(high, -layer.k - 1)[-layer.k - 1]
+    n = int(np.count_nonzero(~sure & (high >= np.partition(low, -layer.k)[-layer.k])))
+    k = layer.k - int(np.count_nonzero(sure))
+    return SHARE * max(k * (n - k), 1)
 
 
-def _walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int, part: tuple[int, int]) -> Walked:
+def _walked(steps: Stages, domain: Float[ndarray, "v 2"], limit: int, part: tuple[float, float]) -> Walked:
     """The walk to its end, with more memory where it asks for it."""
     mv = max(SIDES, 2 * len(domain))
     while mv <= MOST_SIDES:

@@ -32,7 +32,9 @@ MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0
 class Workspace:
     """The arrays of `plane_kernel.walk`, for one network on one domain, inside a part of the first layer's cells."""
 
-    def __init__(self, steps: Stages, domain: Float[ndarray, "v 2"], most_sides: int, part: tuple[int, int]) -> None:
+    def __init__(
+        self, steps: Stages, domain: Float[ndarray, "v 2"], most_sides: int, part: tuple[float, float]
+    ) -> None:
         layers = steps.hidden
         n_layers, widest = (
             len(layers),
@@ -54,14 +56,13 @@ class Workspace:
         self.U = np.empty((n_layers, widest), np.int64)
         self.PW = _first_units(steps)
         self.Z = _random_words(widest)
+        self.part = np.array([0.0, *part])
         self.state = np.zeros(at.NUMBERS, np.int64)
         for number, value in (
             (at.LAYERS, n_layers),
             (at.WIDE, widest),
             (at.SET_WORDS, self.RW.shape[1]),
             (at.MOST_SIDES, most_sides),
-            (at.FIRST, part[0]),
-            (at.LAST, part[1]),
         ):
             self.state[number] = value
         self._note_room()
@@ -89,6 +90,7 @@ class Workspace:
             self.L,
             self.tols,
             self.state,
+            self.part,
             self.V,
             self.T,
             self.R,
