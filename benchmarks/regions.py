@@ -77,7 +77,7 @@ def sections() -> Iterator[Section]:
     yield Section(
         "Time to the last cell, two threads against one",
         "cells(net, plane, threads=2) on the wall, and how many times as fast as with one thread; walks of less than "
-        "some 10 ms take one anyway.",
+        "some 6 ms take one anyway.",
         _last_cell(),
     )
     yield Section(
