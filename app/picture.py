@@ -20,7 +20,7 @@ import streamlit as st
 
 from app import state, text
 from app.compute import Unusable
-from app.state import Control
+from app.controls import Control, control
 
 
 def refused(error: Unusable) -> None:
@@ -59,7 +59,7 @@ def heard(view: str, told: Mapping, found: Callable[[], dict[str, Any]]) -> None
 
 def values(told: Mapping, rows: Sequence[Control], keys: Iterable[str]) -> dict[str, Any]:
     """What a report says of these controls; KeyError for a missing one, ValueError for what they do not allow."""
-    return {key: state.control(key, rows).read(str(told[key])) for key in keys}
+    return {key: control(key, rows).read(str(told[key])) for key in keys}
 
 
 def sequence(view: str) -> int:

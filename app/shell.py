@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app import state, text
 from app.components import component
 from app.compute import Unusable, data, devices, networks, uploads
+from app.controls import MAX_SEED, NETS, Control, control
 
 # Streamlit's own gaps suit documents; a lecture wants the picture. Figures of equal width keep numbers from jumping.
 STYLE = """
@@ -74,10 +75,10 @@ def controls() -> None:
     rows = {"data": _data, "noise": _noise, "net": _net, "gamma": _gamma, "seed": _seed, "device": _device}
     for key, draw in rows.items():
         with st.container(key=f"control-{key}", gap="xxsmall"):
-            draw(state.control(key))
+            draw(control(key))
 
 
-def _data(c: state.Control) -> None:
+def _data(c: Control) -> None:
     own = st.session_state.setdefault("_own", [])
     if uploads.is_own(chosen := state.value(c)) and chosen not in own:
         own.append(chosen)  # the link names an upload that this server still has
@@ -111,16 +112,16 @@ def _uploaded() -> None:
     st.session_state["data"] = name
 
 
-def _noise(c: state.Control) -> None:
-    if data.is_made(state.value(state.control("data"))):
+def _noise(c: Control) -> None:
+    if data.is_made(state.value(control("data"))):
         st.slider(c.label, 0.0, 0.5, c.default, 0.01, key=c.key, help=c.help, format="%.2f", bind="query-params")
 
 
-def _net(c: state.Control) -> None:
-    st.selectbox(c.label, state.NETS, key=c.key, help=c.help, accept_new_options=True, persist_state="session")
+def _net(c: Control) -> None:
+    st.selectbox(c.label, NETS, key=c.key, help=c.help, accept_new_options=True, persist_state="session")
 
 
-def _gamma(c: state.Control) -> None:
+def _gamma(c: Control) -> None:
     st.slider(c.label, 0.01, 1.0, c.default, 0.01, key=c.key, help=c.help, format="%.2f", bind="query-params")
     try:
         st.caption(networks.winners(state.current()))
@@ -128,13 +129,13 @@ def _gamma(c: state.Control) -> None:
         st.caption(f":orange[{text.plainly(text.sentence(error))}]")
 
 
-def _seed(c: state.Control) -> None:
+def _seed(c: Control) -> None:
     number, button = st.columns([3, 2], vertical_alignment="bottom", gap="small")
-    number.number_input(c.label, 0, state.MAX_SEED, c.default, 1, key=c.key, help=c.help, bind="query-params")
+    number.number_input(c.label, 0, MAX_SEED, c.default, 1, key=c.key, help=c.help, bind="query-params")
     button.button("New", key="new_seed", on_click=state.new_seed, help="Draw another seed", width="stretch")
 
 
-def _device(c: state.Control) -> None:
+def _device(c: Control) -> None:
     choices = ("auto", *devices.available())
     st.selectbox(c.label, choices, key=c.key, help=c.help, format_func=devices.described, persist_state="session")
 

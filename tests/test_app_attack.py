@@ -32,7 +32,7 @@ from app.compute import (
     trained,
 )
 from app.compute.attack_supply import Supply
-from app.state import Setup
+from app.controls import Setup
 from kwta.attacks.gradient import Pgd, Relative
 from kwta.attacks.losses import margin
 from kwta.attacks.propose import propose

@@ -11,9 +11,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app.compute import claims, data, trained
+from app.controls import Setup
 from app.plots import claims as plots
 from app.plots import published_table
-from app.state import Setup
 from kwta import published
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -27,8 +27,8 @@ from app.compute import (
 )
 from app.compute.jump_block import Measure
 from app.compute.jump_ladder import Ladder
+from app.controls import Setup
 from app.plots import jumps as plots
-from app.state import Setup
 from kwta import jumps as library
 from kwta import slices
 from kwta.networks import MLP, build

@@ -17,9 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app import state
 from app.compute import Unusable, data, line, line_block, python_lines, trained
-from app.state import Setup
+from app.controls import Setup, read_gamma
 from kwta.activation import winners
 from kwta.networks import build, set_gamma
 from kwta.regions.stages import Layer, Stages
@@ -72,7 +71,7 @@ def test_up_to_a_hundred_units_every_k_is_a_rung():
 
 
 def test_a_gamma_without_winners_is_refused():
-    read = line.reader((64, 8), state.read_gamma)
+    read = line.reader((64, 8), read_gamma)
     assert read("0.13") == 0.13
     with pytest.raises(ValueError, match=r"at least 0\.13 here.*got 0\.12"):
         read("0.12")

@@ -193,7 +193,15 @@ def test_the_speed_is_measured_only_on_demand(monkeypatch: pytest.MonkeyPatch):
 
 def test_figure_code_is_imported_only_where_it_is_needed():
     """Plotly doubles what a first visit loads, so no module of this view imports it at its head."""
-    for name in ("views/operator.py", "compute/operator.py", "compute/vectors.py", "main.py", "shell.py", "state.py"):
+    for name in (
+        "views/operator.py",
+        "compute/operator.py",
+        "compute/vectors.py",
+        "main.py",
+        "shell.py",
+        "state.py",
+        "controls.py",
+    ):
         head = ast.parse((ROOT / "app" / name).read_text(encoding="utf-8")).body
         imports = [ast.unparse(node) for node in head if isinstance(node, ast.Import | ast.ImportFrom)]
         assert not [line for line in imports if "plot" in line], name

@@ -20,8 +20,8 @@ from streamlit.testing.v1 import AppTest
 from app.compute import Unusable, data, inputs, pattern_block, pattern_distances, patterns, trained, training
 from app.compute.pattern_snippet import snippet
 from app.compute.patterns import Question
+from app.controls import Setup
 from app.plots import patterns as plots
-from app.state import Setup
 from kwta.datasets import load
 from kwta.networks import activations
 

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import picture
-from app.state import Control, whole
+from app.controls import Control, one_of, whole
 
 ROWS = (Control("a", "A", 0, "", whole("a", 0, 9), False), Control("b", "B", 0, "", whole("b", 0, 9), False))
 
@@ -66,9 +66,10 @@ def below_a_picture():
     import streamlit as st
 
     from app import picture, state
+    from app.controls import Control
 
     state.begin()
-    rows = (state.Control("below", "Below", "a", "", state.one_of("what is below", ["a", "b"]), False),)
+    rows = (Control("below", "Below", "a", "", one_of("what is below", ["a", "b"]), False),)
     if not st.session_state.get("is_moving"):
         state.follow(rows)
     picture.below("below", {"a": "Explained", "b": "Table"})

@@ -32,8 +32,8 @@ from app.compute import (
 )
 from app.compute.planes import Choice, Window
 from app.compute.region_ladder import Counted
+from app.controls import Setup
 from app.plots import regions as plots
-from app.state import Setup
 from kwta import slices
 from kwta.networks import MLP, build
 from kwta.regions import grid, plane

@@ -30,9 +30,9 @@ from app.compute import (
     trained,
 )
 from app.compute.threads import one_thread
+from app.controls import Setup
 from app.plots import robustness as plots
 from app.plots import robustness_table
-from app.state import Setup
 from kwta.attacks import ensembles, masking, signs
 from kwta.attacks.adaptive import Adaptive
 from kwta.attacks.estimators import Neighbours

@@ -15,9 +15,9 @@ import segno
 from streamlit.testing.v1 import AppTest
 
 from app import __main__ as command
-from app import components, shell, state, text
+from app import components, shell, text
 from app.compute import Unusable, data, networks
-from app.state import Setup
+from app.controls import CONTROLS, Setup
 from kwta.networks import CNN, MLP, build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,7 +48,7 @@ def test_a_link_sets_every_shared_control():
 def test_without_a_link_the_controls_are_at_the_defaults_of_the_setup():
     at = opened()
     assert Setup(**setup_of(at)) == Setup()
-    assert {c.key: c.default for c in state.CONTROLS}.items() >= setup_of(at).items()
+    assert {c.key: c.default for c in CONTROLS}.items() >= setup_of(at).items()
 
 
 def test_a_new_seed_changes_the_seed_alone():

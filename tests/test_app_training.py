@@ -12,7 +12,7 @@ import torch
 from app.compute import Unusable, networks, packing, recipes, training
 from app.compute.frames import FAINTEST, Framer, grid, samples
 from app.compute.runs import FRAMES, Recipe, Run, end_all, frame_steps
-from app.state import Setup
+from app.controls import Setup
 from kwta.datasets import Digits, Points, load
 from kwta.networks import CNN, MLP, activations, build, from_bytes
 from kwta.patterns import patterns

@@ -141,7 +141,7 @@ def _built(spec: Spec, seed: int) -> Network:
 def winners(setup) -> str:
     """k of every layer in words; raises as `spec` does.
 
-    >>> from app.state import Setup
+    >>> from app.controls import Setup
     >>> winners(Setup())
     'k = 12 of 64, 12 of 64'
     """

@@ -160,7 +160,7 @@ def attacks(ensemble: str, threat: Threat, d: int) -> tuple[Spec, ...]:
 def named(recipe: Recipe) -> str:
     """A network as the table calls it.
 
-    >>> from app.state import Setup
+    >>> from app.controls import Setup
     >>> named(trained.which(Setup()).recipe)
     'k-WTA, γ = 0.2'
     """
@@ -219,7 +219,7 @@ def read_gammas(text: str) -> str:
 def usual_others(setup) -> str:
     """The further γ to begin with: those of FURTHER that leave every layer a winner.
 
-    >>> from app.state import Setup
+    >>> from app.controls import Setup
     >>> usual_others(Setup()), usual_others(Setup(data="moons@0.05", net="16,16"))
     ('0.1,0.05', '0.1')
     """

@@ -32,8 +32,8 @@ def warm_up() -> None:
 def _prepare() -> None:
     import torch
 
-    from app import state
     from app.compute import data, devices, networks
+    from app.controls import Setup
     from kwta import warm
     from kwta.activation import kwta
 
@@ -42,7 +42,7 @@ def _prepare() -> None:
     for dtype in (torch.float32, torch.float64):
         y = torch.arange(8, dtype=dtype).requires_grad_()
         kwta(y, 2).sum().backward()
-    setup = state.Setup()
+    setup = Setup()
     devices.described(setup.device)
     data.data(setup.data)
     networks.network(setup)

@@ -7,7 +7,7 @@ import streamlit as st
 from app import picture, state, text
 from app.components import component, report
 from app.compute import attack, attack_answer, attack_specs, attack_table, data, inputs, line, networks, trained
-from app.state import Control, Setup, one_of, whole
+from app.controls import MAX_SEED, Control, Setup, one_of, read_gamma, whole
 
 BELOW = {"about": "Explained", "table": "Table", "python": "The same in Python"}
 MAGNIFIED = ("1", "5", "max")
@@ -21,7 +21,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
     """The view's own controls; which inputs, losses and γ there are depends on data and network."""
     known = data.data(setup.data)
     span = attack_specs.side(known)
-    gammas = line.reader(networks.spec(setup).sizes, state.read_gamma)
+    gammas = line.reader(networks.spec(setup).sizes, read_gamma)
     first = FIRST_IMAGE if len(known.x_test) > int(FIRST_IMAGE) else "0"
     return (
         Control("image", "Input", first, "", inputs.reader(known), False),
@@ -39,7 +39,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
         Control("steps", "Steps", 40, "", whole("the number of steps", 1, attack_specs.MOST_STEPS), False),
         Control("begin", "Start", "clean", "", one_of("the start", ("clean", "random")), False),
         Control("queries", "Queries", 1000, "", whole("the queries", 10, attack_specs.MOST_QUERIES), False),
-        Control("aseed", "Seed of the attacks", 0, "", whole("the seed of the attacks", 0, state.MAX_SEED), False),
+        Control("aseed", "Seed of the attacks", 0, "", whole("the seed of the attacks", 0, MAX_SEED), False),
         Control("column", "Path shown", "white", "", one_of("the column", [*attack_specs.COLUMNS]), False),
         Control("across", "Plane", "ends", "", one_of("the plane", ("ends", "path")), False),
         Control("magnified", "δ magnified", "max", "", one_of("the magnification", MAGNIFIED), False),

@@ -6,8 +6,8 @@ import streamlit as st
 
 from app import picture, state, text
 from app.compute import Unusable, claims, trained
+from app.controls import Control, Setup, control, one_of
 from app.plots import published_table
-from app.state import Control, Setup, one_of
 
 BELOW = {
     "about": "Explained",
@@ -33,7 +33,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
 def fit(rows: tuple[Control, ...], setup: Setup) -> None:
     """Other data have an ε of their own."""
     if st.session_state.setdefault(FITTED, setup.data) != setup.data:
-        st.session_state["ceps"] = state.control("ceps", rows).default
+        st.session_state["ceps"] = control("ceps", rows).default
     st.session_state[FITTED] = setup.data
 
 
@@ -53,7 +53,7 @@ def draw(setup: Setup, rows: tuple[Control, ...]) -> None:
         )
     with slider:
         most = claims.most_eps(setup.data)
-        help = state.control("ceps", rows).help
+        help = control("ceps", rows).help
         st.slider("ε", 0.001, most, step=0.001, format="%.3f", key="ceps", help=help, persist_state="session")
     chosen = {c.key: state.value(c) for c in rows}
     try:

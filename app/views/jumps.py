@@ -9,7 +9,7 @@ from app.components import component, report
 from app.compute import data, jump_answer, jump_cliffs, jump_snippet, jump_table, jumps, networks, planes, regions
 from app.compute.jump_ladder import Ladder
 from app.compute.trained import ACTIVATIONS
-from app.state import Control, Setup, one_of, whole
+from app.controls import MAX_SEED, Control, Setup, one_of, whole
 
 BELOW = {"about": "Explained", "cliffs": "Cliffs in 3-D", "table": "Table", "python": "The same in Python"}
 FITTED = "_jumps_fitted"
@@ -34,7 +34,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
         Control("start", "Weights", "he", "", one_of("the weights", [*regions.WEIGHTS]), False),
         Control("plane", "Plane", shapes[0], "", one_of("the plane", shapes), False),
         Control("three", "Inputs", planes.usual_three(known), "", planes.read_three(known), False),
-        Control("pseed", "Seed of the plane", 0, "", whole("the seed of the plane", 0, state.MAX_SEED), False),
+        Control("pseed", "Seed of the plane", 0, "", whole("the seed of the plane", 0, MAX_SEED), False),
         Control("clip", "Cut to", "free", "", one_of("what the plane is cut to", [*planes.CLIPS]), False),
         Control("window", "Part of the plane", "", "", planes.read_window, False),
         Control("points", "Points", 0, "", whole("whether points are shown", 0, 1), False),

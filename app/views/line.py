@@ -7,7 +7,7 @@ import streamlit as st
 from app import picture, state, text
 from app.components import component, report
 from app.compute import data, inputs, line, line_block, networks, python_lines, trained
-from app.state import Control, Setup, one_of
+from app.controls import Control, Setup, one_of, read_gamma
 
 BELOW = {"about": "Explained", "borders": "Borders", "python": "The same in Python"}
 OWN, ALL = "own", "all"
@@ -20,7 +20,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
     known = data.data(setup.data)
     start, end = line.usual_ends(setup.data)
     outputs = [OWN, ALL, *map(str, range(known.n_classes))]
-    gammas = line.reader(networks.spec(setup).sizes, state.read_gamma)
+    gammas = line.reader(networks.spec(setup).sizes, read_gamma)
     return (
         Control("from", "A", start, "Where the segment begins.", inputs.reader(known), False),
         Control("to", "B", end, "Where the segment ends.", inputs.reader(known), False),

@@ -7,23 +7,23 @@ import streamlit as st
 from app import state, text
 from app.components import component, report
 from app.compute import operator, vectors
-from app.state import Control
+from app.controls import Control, control, one_of, read_gamma, whole
 
 PRESET = Control(
     "preset",
     "Vector",
     "gaussian",
     "Where the values come from.",
-    state.one_of("the vector", [*vectors.PRESETS]),
+    one_of("the vector", [*vectors.PRESETS]),
     bound=False,
 )
-N = Control("n", "N", 32, "Entries of the vector.", state.whole("N", vectors.FEWEST, vectors.MOST), bound=False)
+N = Control("n", "N", 32, "Entries of the vector.", whole("N", vectors.FEWEST, vectors.MOST), bound=False)
 BLOCK = Control(
     "block",
     "Block size",
     4,
     "For local WTA and max pooling.",
-    state.whole("the block size", 2, vectors.MOST),
+    whole("the block size", 2, vectors.MOST),
     bound=False,
 )
 VALUES = Control(
@@ -35,7 +35,7 @@ VALUES = Control(
     bound=False,
 )
 DETAILS = {"about": "Explained", "values": "Values", "python": "The same in Python", "speed": "Speed"}
-DETAIL = Control("detail", "Below the picture", "about", "", state.one_of("detail", [*DETAILS]), bound=False)
+DETAIL = Control("detail", "Below the picture", "about", "", one_of("detail", [*DETAILS]), bound=False)
 SEQUENCE = "_operator_seq"
 
 
@@ -63,7 +63,7 @@ def moved() -> None:
     """Take over what the hand did in the picture; a report that makes no sense is dropped."""
     told = report("operator", "moved") or {}
     try:
-        gamma = state.read_gamma(str(told["gamma"]))
+        gamma = read_gamma(str(told["gamma"]))
         n, block, sequence = N.read(str(told["n"])), BLOCK.read(str(told["block"])), int(told["seq"])
         values = VALUES.read(", ".join(map(str, told["values"]))) if told["values"] else None
     except (KeyError, TypeError, ValueError):
@@ -74,7 +74,7 @@ def moved() -> None:
 
 
 def picture(vector: vectors.Vector, found: operator.Answer, gamma: float) -> None:
-    controls = (PRESET, N, BLOCK, DETAIL, state.control("gamma"), state.control("seed"))
+    controls = (PRESET, N, BLOCK, DETAIL, control("gamma"), control("seed"))
     untouched = SEQUENCE not in st.session_state and all(state.value(c) == c.default for c in controls)
     component("operator")(
         key="operator",

@@ -16,7 +16,7 @@ from app.compute import (
     patterns,
     trained,
 )
-from app.state import Control, Setup, one_of, whole
+from app.controls import MAX_SEED, Control, Setup, one_of, whole
 
 BELOW = {"about": "Explained", "distances": "Distances", "units": "Units", "python": "The same in Python"}
 KEYS = ("x", "x2", "compare", "norm", "radius", "delta", "layer", "weights", "phi")
@@ -33,7 +33,7 @@ def controls(setup: Setup) -> tuple[Control, ...]:
         Control("compare", "Compare", "alone", "", one_of("the comparison", [*patterns.COMPARISONS]), False),
         Control("norm", "Norm", "linf", "", one_of("the norm", [*patterns.NORMS]), False),
         Control("radius", "Radius", 0.1, "", patterns.read_radius(setup.data), False),
-        Control("delta", "Seed of δ", 0, "", whole("the seed of δ", 0, state.MAX_SEED), False),
+        Control("delta", "Seed of δ", 0, "", whole("the seed of δ", 0, MAX_SEED), False),
         Control("layer", "Layer", 0, "", whole("the layer", 0, n_layers), False),
         Control("weights", "Weights", "trained", "", one_of("the weights", [*trained.WEIGHTS]), False),
         Control("phi", "Activation", "kwta", "", one_of("the activation", [*trained.ACTIVATIONS]), False),

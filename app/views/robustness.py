@@ -8,8 +8,8 @@ from app import picture, state, text
 from app.compute import Unusable, robust, robust_files, robust_job, robust_plan, robust_snippet, robust_words
 from app.compute.robust_job import Job
 from app.compute.robust_plan import Question
+from app.controls import Control, Setup, control, one_of, whole
 from app.plots import robustness_table
-from app.state import Control, Setup, one_of, whole
 
 BELOW = {
     "about": "Explained",
@@ -50,18 +50,18 @@ def controls(setup: Setup) -> tuple[Control, ...]:
 
 def fit(rows: tuple[Control, ...], setup: Setup) -> None:
     """Other data and another norm have an ε of their own, and other layers further γ that they can have."""
-    now = {"reps": (setup.data, state.value(state.control("rnorm", rows))), "others": (setup.data, setup.net)}
+    now = {"reps": (setup.data, state.value(control("rnorm", rows))), "others": (setup.data, setup.net)}
     before = st.session_state.setdefault(FITTED, now)
     for key in now:
         if before[key] != now[key]:
-            st.session_state[key] = state.control(key, rows).default
+            st.session_state[key] = control(key, rows).default
     st.session_state[FITTED] = now
 
 
 def choose(rows: tuple[Control, ...], setup: Setup) -> None:
     """The controls on the page."""
     help = {c.key: c.help for c in rows}
-    most = robust_plan.most_eps(setup.data, state.value(state.control("rnorm", rows)))
+    most = robust_plan.most_eps(setup.data, state.value(control("rnorm", rows)))
     with st.container(key="words_robust_controls", horizontal=True, vertical_alignment="bottom"):
         example = "ReLU and γ alone"
         st.text_input(

@@ -6,26 +6,23 @@ from app import picture, state, text
 from app.components import component, report
 from app.compute import Unusable, data, networks, recipes, training
 from app.compute.recipes import OPTIMISERS, RELU
+from app.controls import Control, Setup, control, one_of, whole
 
 CONTROLS = (
-    state.Control("against", "Beside it", RELU, "The twin: same data, sizes and seed.", recipes.read_twin, False),
-    state.Control(
+    Control("against", "Beside it", RELU, "The twin: same data, sizes and seed.", recipes.read_twin, False),
+    Control(
         "anneal",
         "γ while training",
         "held",
         "Held, or lowered from 2γ to γ; at γ = 0.1 and 41 epochs or more that is the recipe of Xiao et al. (2020).",
-        state.one_of("the schedule of γ", tuple(recipes.SCHEDULES)),
+        one_of("the schedule of γ", tuple(recipes.SCHEDULES)),
         bound=False,
     ),
-    state.Control(
-        "epochs", "Epochs", 20, "Passes over the training data.", state.whole("the epochs", 1, recipes.MAX_EPOCHS)
-    ),
-    state.Control("batch", "Batch", 64, "Examples per step.", state.whole("the batch", 1, 1024)),
-    state.Control(
-        "optimiser", "Optimiser", "sgd", "SGD has momentum 0.9.", state.one_of("the optimiser", OPTIMISERS), False
-    ),
-    state.Control("rate", "Learning rate", 0.1, "SGD likes 0.1 here, Adam 0.001.", recipes.read_rate),
-    state.Control(
+    Control("epochs", "Epochs", 20, "Passes over the training data.", whole("the epochs", 1, recipes.MAX_EPOCHS)),
+    Control("batch", "Batch", 64, "Examples per step.", whole("the batch", 1, 1024)),
+    Control("optimiser", "Optimiser", "sgd", "SGD has momentum 0.9.", one_of("the optimiser", OPTIMISERS), False),
+    Control("rate", "Learning rate", 0.1, "SGD likes 0.1 here, Adam 0.001.", recipes.read_rate),
+    Control(
         "drops",
         "Learning rate later",
         "",
@@ -33,18 +30,16 @@ CONTROLS = (
         recipes.read_steps,
         bound=False,
     ),
-    state.Control("decay", "Weight decay", 0.0, "L2 penalty added to the gradient; 0 is none.", recipes.read_decay),
-    state.Control(
-        "clipping", "Gradient clipping", 0.0, "Largest L2 norm of the gradient; 0 is none.", recipes.read_clip
-    ),
-    state.Control(
+    Control("decay", "Weight decay", 0.0, "L2 penalty added to the gradient; 0 is none.", recipes.read_decay),
+    Control("clipping", "Gradient clipping", 0.0, "Largest L2 norm of the gradient; 0 is none.", recipes.read_clip),
+    Control(
         "patience",
         "Patience",
         0,
         "Stop after so many epochs in a row without a lower training loss; 0 never stops early.",
-        state.whole("the patience", 0, recipes.MAX_EPOCHS),
+        whole("the patience", 0, recipes.MAX_EPOCHS),
     ),
-    state.Control(
+    Control(
         "gammas",
         "γ of each layer",
         "",
@@ -58,21 +53,21 @@ PLAN = ("epochs", "batch", "optimiser", "rate", "clipping", "drops", "decay", "p
 
 
 def chooser(key: str, options, **more) -> None:
-    c = state.control(key, CONTROLS)
+    c = control(key, CONTROLS)
     st.selectbox(c.label, options, key=key, help=c.help, persist_state="session", **more)
 
 
 def number(key: str, low, high, step, **more) -> None:
-    c = state.control(key, CONTROLS)
+    c = control(key, CONTROLS)
     st.number_input(c.label, low, high, c.default, step, key=key, help=c.help, bind="query-params", **more)
 
 
 def typed(key: str, example: str) -> None:
-    c = state.control(key, CONTROLS)
+    c = control(key, CONTROLS)
     st.text_input(c.label, key=key, help=c.help, placeholder=example, persist_state="session")
 
 
-def controls(setup: state.Setup) -> None:
+def controls(setup: Setup) -> None:
     beside, schedule, epochs, more = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     with beside:
         chooser("against", recipes.TWINS, format_func=recipes.twin_name, accept_new_options=True)
@@ -97,7 +92,7 @@ def controls(setup: state.Setup) -> None:
 
 
 def value(key: str):
-    return state.value(state.control(key, CONTROLS))
+    return state.value(control(key, CONTROLS))
 
 
 def wanted() -> None:
@@ -126,7 +121,7 @@ def stage(pair: recipes.Pair) -> bool:
     return True
 
 
-def about(setup: state.Setup) -> str:
+def about(setup: Setup) -> str:
     """The text that is true of what is drawn: a map of the plane, kernels, or the weights of units."""
     if data.outline(setup.data).shape == (2,):
         return "train_planar"
