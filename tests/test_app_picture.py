@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import picture
-from app.controls import Control, one_of, whole
+from app.controls import Control, whole
 
 ROWS = (Control("a", "A", 0, "", whole("a", 0, 9), False), Control("b", "B", 0, "", whole("b", 0, 9), False))
 
@@ -65,11 +65,10 @@ def test_reports_without_a_number_count_as_later_ones(session):
 def below_a_picture():
     import streamlit as st
 
-    from app import picture, state
-    from app.controls import Control
+    from app import controls, picture, state
 
     state.begin()
-    rows = (Control("below", "Below", "a", "", one_of("what is below", ["a", "b"]), False),)
+    rows = (controls.Control("below", "Below", "a", "", controls.one_of("what is below", ["a", "b"]), False),)
     if not st.session_state.get("is_moving"):
         state.follow(rows)
     picture.below("below", {"a": "Explained", "b": "Table"})
