@@ -1,7 +1,9 @@
 """What k-WTA is worth under attack: `python -m benchmarks.robustness [--data digits mnist] [--standard] [--json]`.
 
 For ReLU and several γ the same network is trained with the same recipe and attacked with the same ensemble on the same
-images. The ReLU network is the twin that the others' transfer attack comes from; for itself, one of another seed.
+images, none of which it was trained on. The ReLU network is the twin that the others' transfer attack comes from; for
+itself, one of another seed. The quick ensemble's adaptive attack has 10,000 queries here. Of the 1,797 digits a quarter
+of each class is held out by a seed of its own, which gives 450; of MNIST's test images the first 450 are attacked.
 """
 
 import argparse
@@ -12,12 +14,15 @@ from dataclasses import dataclass, replace
 from math import prod
 
 import torch
-from numpy import ndarray
+from numpy import arange, concatenate, ndarray
+from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from benchmarks.harness import threads
 from benchmarks.report import machine
-from kwta.attacks.ensembles import quick, standard
+from kwta.attacks.adaptive import Adaptive
+from kwta.attacks.ensembles import Spec, adaptive, quick, standard
+from kwta.attacks.estimators import Schedule
 from kwta.attacks.evaluate import evaluate
 from kwta.attacks.interval import wilson
 from kwta.attacks.masking import Masking, diagnosed
@@ -29,7 +34,9 @@ from kwta.threats import Threat
 from kwta.training import Training, train
 
 GAMMAS = (None, 0.2, 0.1, 0.05)  # None is ReLU
-N = 400
+N = 450
+HELD_OUT = 0.25  # of the digits, for 400 test images and more
+SMOOTHED: Schedule = ((40, 250),)  # forward passes of the adaptive attack, in place of the quick ensemble's
 EPS = 0.1  # at MNIST's usual 0.3 no network trained on plain images has anything left to compare
 SHOWN = ("fgsm", "noise", "pgd", "transfer", "square", "hopskipjump", "pgd-neighbours", "adaptive")
 
@@ -44,7 +51,8 @@ class Case:
 
 
 CASES = {
-    "digits": Case(Digits(), CNN((1, 8, 8), (16, 32), 10, hidden=(128,)), Training(epochs=15)),
+    # After 15 epochs the accuracy at γ = 0.05 still swings.
+    "digits": Case(Digits(), CNN((1, 8, 8), (16, 32), 10, hidden=(128,)), Training(epochs=30)),
     "mnist": Case(Images("mnist", train=10_000), CNN((1, 28, 28), (4, 8), 10, hidden=(64,)), Training(epochs=5)),
 }
 
@@ -57,6 +65,25 @@ class Row:
     gamma: float | None
     found: Robustness
     masking: Masking
+
+
+def data_of(case: Case) -> Data:
+    """The case's data; digits are split anew, a quarter of each class for the test."""
+    data = load(case.data)
+    if not isinstance(case.data, Digits):
+        return data
+    x = concatenate([data.x_train, data.x_test])
+    labels = concatenate([data.labels_train, data.labels_test])
+    train, test = train_test_split(arange(len(x)), test_size=HELD_OUT, stratify=labels, random_state=0)
+    return Data(case.data, x[train], labels[train], x[test], labels[test], data.classes, data.box)
+
+
+def ensemble(full: bool, threat: Threat, d: int) -> tuple[Spec, ...]:
+    """The attacks."""
+    if full:
+        return standard(threat, d)
+    others = [spec for spec in quick(threat, d) if not isinstance(spec, Adaptive)]
+    return (*others, adaptive(threat, d, SMOOTHED))
 
 
 def trained(case: Case, data: Data, gamma: float | None, seed: int) -> Network:
@@ -75,10 +102,10 @@ def images(x: ndarray, labels: ndarray, n: int) -> tuple[Tensor, Tensor]:
 def rows(name: str, full: bool, n: int = N, gammas: Sequence[float | None] = GAMMAS) -> Iterator[Row]:
     """Train and attack, network by network; the ReLU twins first."""
     case = CASES[name]
-    data = load(case.data)
+    data = data_of(case)
     x, labels = images(data.x_test, data.labels_test, n)
     threat = Threat(EPS, "linf", *data.box)
-    attacks = (standard if full else quick)(threat, prod(data.shape))
+    attacks = ensemble(full, threat, prod(data.shape))
     relu, other = (trained(case, data, None, seed) for seed in (0, 1))
     for gamma in gammas:
         net, twin = (relu, other) if gamma is None else (trained(case, data, gamma, 0), relu)

@@ -178,7 +178,7 @@ def test_few_queries_go_with_momentum_and_the_original_without():
 
 
 def test_momentum_finds_more_with_few_queries_than_sign_steps_of_each_gradient():
-    """A linear margin in 200 dimensions: 10 pairs have a cosine of 0.2 with its gradient; 30 such steps together more."""
+    """A linear margin, 200 dimensions: 10 pairs have a cosine of 0.2 with its gradient, 30 such steps together more."""
     w = torch.randn(200, generator=generator(1))
     x = torch.full((40, 200), 0.5)
     net = Scalar(lambda x: x @ w - 0.5 * w.sum() - 1e3).eval()
