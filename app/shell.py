@@ -18,7 +18,7 @@ STYLE = """
 .stApp { font-variant-numeric: tabular-nums; }
 .st-key-shortcuts { position: absolute; }
 .stMainBlockContainer [data-testid="stElementContainer"]:has(> .stHtml) { position: absolute; }
-.stMainBlockContainer { padding-left: 1.6rem; padding-right: 1.6rem; }
+.stMainBlockContainer { padding: 4.1rem 1.6rem 2rem; }
 .stMainBlockContainer > div > .stVerticalBlock, .stMainBlockContainer > .stVerticalBlock { gap: 0.6rem; }
 [data-testid="stSidebarUserContent"] .stVerticalBlock { gap: 0.55rem; }
 [data-testid="stSidebarHeader"] { height: 2.2rem; min-height: 0; margin-bottom: 0; padding-bottom: 0; }

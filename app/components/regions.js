@@ -622,7 +622,7 @@ export default mounted((root, send) => {
     s.text(left + 2, height - 11, "γ", { ...ink, italic: true });
     const relu = counts.get(0);
     if (relu !== undefined) {
-      s.line(left, y(relu), right, y(relu), { stroke: colours.positive, width: 2, dash: [7, 4] });
+      s.line(left, y(relu), right, y(relu), { stroke: colours.text, width: 2, alpha: 0.75, dash: [7, 4] });
       s.text(right, y(relu) + (y(relu) > top + 14 ? -9 : 10), `ReLU ${told(0)}`, { ...ink, align: "end", fill: colours.text, weight: 600 });
     }
     const wide = clampTo(((right - left) / rungs()) * 0.75, 1, 9);
