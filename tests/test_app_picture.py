@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import picture
+from app import picture, state
 from app.controls import Control, whole
 
 ROWS = (Control("a", "A", 0, "", whole("a", 0, 9), False), Control("b", "B", 0, "", whole("b", 0, 9), False))
@@ -57,6 +57,52 @@ def test_reports_without_a_number_count_as_later_ones(session):
     for a in (1, 2):
         tell(a=a, b=0)
         assert session["a"] == a
+
+
+# Of what the browser sends at once Streamlit runs one fragment, be it that a shared control is among that.
+
+
+@pytest.mark.parametrize(
+    ("fragments", "now", "is_behind"),
+    [(["line"], 0.3, True), (["line"], 0.2, False), ([], 0.3, False), ([], 0.2, False)],
+)
+def test_a_fragment_alone_is_left_behind_by_a_shared_control_that_moved(monkeypatch, fragments, now, is_behind):
+    found: dict = {"gamma": 0.2, "_shown": {}}
+    page = SimpleNamespace(session_state=found, query_params={})
+    context = SimpleNamespace(fragment_ids_this_run=fragments, page_script_hash="line")
+    monkeypatch.setattr(state, "st", page)
+    monkeypatch.setattr(state, "get_script_run_ctx", lambda: context)
+    state.end()  # of a run of the whole page
+    found["gamma"] = now
+    assert state.is_left_behind() is is_behind
+
+
+def test_nobody_is_left_behind_before_the_whole_page_has_run(monkeypatch):
+    monkeypatch.setattr(state, "st", SimpleNamespace(session_state={"gamma": 0.3}, query_params={}))
+    monkeypatch.setattr(state, "get_script_run_ctx", lambda: SimpleNamespace(fragment_ids_this_run=["line"]))
+    assert not state.is_left_behind()
+
+
+# The picture goes out before the shared controls where these are known before they are drawn.
+
+
+def test_the_controls_values_are_known_beforehand_unless_page_data_or_history_moved(monkeypatch):
+    found: dict = {"data": "moons"}
+    context = SimpleNamespace(page_script_hash="line", is_history_navigation=False)
+    monkeypatch.setattr(state, "st", SimpleNamespace(session_state=found))
+    monkeypatch.setattr(state, "get_script_run_ctx", lambda: context)
+    assert not state.is_again()  # the first run
+    assert state.is_again()
+    context.is_history_navigation = True
+    assert not state.is_again()
+    context.is_history_navigation = False
+    assert state.is_again()
+    found["data"] = "digits"
+    assert not state.is_again()
+    assert state.is_again()
+    context.page_script_hash = "regions"
+    assert not state.is_again()
+    assert state.is_again()
 
 
 # What the browser forgets: the value of a widget that it drew anew comes back as None.
