@@ -68,7 +68,7 @@ def test_smoothing_is_unbiased_for_a_linear_function_with_the_variance_of_theory
 
 @pytest.mark.parametrize(("rows", "pairs"), [(1, 4), (1, 18), (3, 6), (2, 40_000)])
 def test_gaussians_come_in_orthogonal_fours_of_equal_length_and_each_is_gaussian(rows, pairs):
-    gaussians = averages._Gaussians(rows, pairs, 8, torch.float64, generator())
+    gaussians = averages._Gaussians(rows, pairs, 8, torch.float64, generator(), in_fours=True)
     u = gaussians.draw(rows, pairs)
     assert u.shape == (rows, pairs, 8)
     fours = u[:, : pairs // 4 * 4].reshape(rows, -1, 4, 8)
@@ -89,10 +89,43 @@ def test_gaussians_come_in_orthogonal_fours_of_equal_length_and_each_is_gaussian
 
 
 def test_gaussians_follow_from_the_generator_and_go_on():
-    first, second = (averages._Gaussians(1, 8, 4, torch.float32, generator(3)) for _ in range(2))
-    draw = first.draw(1, 8).clone()
-    assert torch.equal(draw, second.draw(1, 8))
-    assert not torch.equal(draw, first.draw(1, 8))
+    for in_fours in (True, False):
+        first, second = (averages._Gaussians(1, 8, 4, torch.float32, generator(3), in_fours) for _ in range(2))
+        draw = first.draw(1, 8).clone()
+        assert torch.equal(draw, second.draw(1, 8))
+        assert not torch.equal(draw, first.draw(1, 8))
+
+
+@pytest.mark.parametrize(
+    ("d", "room", "pairs", "vectors"),
+    [
+        (8, 100, 40, 10),  # random vectors for each input: a quarter of its pairs
+        (8, 7, 40, 10),  # passes of 7 pairs take 4
+        (8, 7, 7, 2),  # the last four is not whole
+        (8, 7, 10, 3),
+        (8, 3, 40, 40),  # no four fits
+        (8, 100, 3, 3),
+        (6, 100, 40, 40),  # no quaternions
+    ],
+)
+def test_fours_take_a_quarter_of_the_random_numbers_where_they_fit(monkeypatch, d, room, pairs, vectors):
+    """room: pairs that fit one pass. Gradients of neighbours always draw one vector for each pair."""
+    drawn: list[int] = []
+    normal = Tensor.normal_
+
+    def counted(tensor: Tensor, *args, **kwargs) -> Tensor:
+        drawn.append(tensor.numel())
+        return normal(tensor, *args, **kwargs)
+
+    net = Scalar(lambda x: x.sum(dim=1)).eval()
+    x, labels = torch.zeros(3, d, dtype=torch.float64), torch.zeros(3, dtype=torch.int64)
+    monkeypatch.setattr(averages, "ENTRIES_CPU", 2 * room * d)
+    monkeypatch.setattr(Tensor, "normal_", counted)
+    differences(net, margin, 0.1, generator(), x, labels, pairs)
+    assert sum(drawn) == len(x) * vectors * d
+    drawn.clear()
+    mean_gradient(net, margin, 0.1, generator(), x, labels, pairs)
+    assert sum(drawn) == len(x) * pairs * d
 
 
 def test_smoothing_is_unbiased_for_a_quadratic_function_whatever_its_width():
@@ -133,6 +166,21 @@ def test_neighbours_of_a_linear_function_all_agree():
     x, labels = torch.rand(7, 5, dtype=torch.float64, generator=generator()), torch.zeros(7, dtype=torch.int64)
     found = mean_gradient(Scalar(lambda x: x @ w).eval(), margin, 0.3, generator(), x, labels, 11)
     torch.testing.assert_close(found, w.expand(7, 5))
+
+
+@pytest.mark.parametrize("d", [15, 16])
+def test_the_squared_error_of_neighbours_is_that_of_independent_draws(d):
+    """L = (c·x)|x|², |c| = 1, at 0: ∇L(u) = c|u|² + 2(c·u)u has mean (d + 2)c and variance 6(d + 2).
+
+    E|∇L|² = E|u|⁴ + 8 E(c·u)²|u|² = d(d + 2) + 8(d + 2) = (d + 2)(d + 8), less (d + 2)² for the mean. A pair has one
+    gradient twice.
+    """
+    c = torch.full((d,), d**-0.5, dtype=torch.float64)
+    x, labels, pairs = torch.zeros(4_000, d, dtype=torch.float64), torch.zeros(4_000, dtype=torch.int64), 8
+    net = Scalar(lambda x: (x @ c) * x.square().sum(dim=1)).eval()
+    found = mean_gradient(net, margin, 1.0, generator(), x, labels, pairs)
+    error = (found - (d + 2) * c).square().sum(dim=1).mean()
+    assert float(error) == pytest.approx(6 * (d + 2) / pairs, rel=0.1)  # fours of one length: twice as much
 
 
 # How it is computed.

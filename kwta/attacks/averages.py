@@ -35,7 +35,7 @@ def differences(
     """
     total = torch.zeros_like(x).flatten(start_dim=1)
     with torch.no_grad():
-        for inputs, u, points in _draws(net, x, sigma, pairs, generator):
+        for inputs, u, points in _draws(net, x, sigma, pairs, generator, in_fours=True):
             plus, minus = _losses(net, loss, points.view(-1, *x.shape[1:]), labels[inputs], u.shape[1])
             total[inputs, None].baddbmm_(plus.sub_(minus)[:, None], u)
     return (total / (2 * sigma * pairs)).reshape(x.shape)
@@ -50,9 +50,12 @@ def mean_gradient(
     labels: Int64[Tensor, "batch"],
     pairs: int,
 ) -> Float[Tensor, "batch *shape"]:
-    """Σ (∇L(x + σu) + ∇L(x − σu)) / (2 · pairs) over u ~ N(0, 1), drawn for each input, by back-propagation."""
+    """Σ (∇L(x + σu) + ∇L(x − σu)) / (2 · pairs) over u ~ N(0, 1), drawn for each input, by back-propagation.
+
+    The u are independent: what gradients tell of ‖u‖, fours of one length would tell four times over.
+    """
     total = torch.zeros_like(x)
-    for inputs, u, drawn in _draws(net, x, sigma, pairs, generator, HELD):
+    for inputs, u, drawn in _draws(net, x, sigma, pairs, generator, held=HELD):
         points = drawn.reshape(-1, *x.shape[1:]).detach().requires_grad_()
         with torch.enable_grad():
             value = _losses(net, loss, points, labels[inputs], u.shape[1]).sum()
@@ -62,17 +65,27 @@ def mean_gradient(
 
 
 def _draws(
-    net: nn.Module, x: Tensor, sigma: float, pairs: int, generator: Generator, held: int = 1
+    net: nn.Module,
+    x: Tensor,
+    sigma: float,
+    pairs: int,
+    generator: Generator,
+    in_fours: bool = False,
+    held: int = 1,
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """Parts of the work, each fit for one forward pass: inputs, some of their u, and the points x + σu and x − σu.
 
     u is [inputs, pairs, d] and the points [2, inputs, pairs, d]; every input gets `pairs` draws in all. The memory of a
-    part is used again by the next: new memory for each would cost as much as the Gaussians.
+    part is used again by the next: new memory for each would cost as much as the Gaussians. in_fours: where d and the
+    pairs of a part allow; a part then ends with a four, unless the input's draws end there.
     """
     flat = x.flatten(start_dim=1)
     most = max(_points(net, x, held) // 2, 1)
     n_pairs, n_inputs = min(pairs, most), min(max(most // pairs, 1), len(x))
-    gaussians = _Gaussians(n_inputs, n_pairs, flat.shape[1], x.dtype, generator)
+    in_fours = in_fours and n_pairs >= 4 and flat.shape[1] % 4 == 0
+    if in_fours and n_pairs < pairs:
+        n_pairs -= n_pairs % 4
+    gaussians = _Gaussians(n_inputs, n_pairs, flat.shape[1], x.dtype, generator, in_fours)
     room = torch.empty(2 * n_inputs * n_pairs, flat.shape[1], dtype=x.dtype, device=x.device)
     for first in range(0, len(x), n_inputs):
         inputs = slice(first, min(first + n_inputs, len(x)))
@@ -87,32 +100,34 @@ def _draws(
 
 
 class _Gaussians:
-    """u ~ N(0, 1) in fours v, iv, jv, kv: v as d/4 quaternions, turned by their units.
+    """u ~ N(0, 1), all independent or in fours v, iv, jv, kv: v as d/4 quaternions, turned by their units.
 
-    Each of the four has the law of v, so that means over them are unbiased; they are orthogonal, which can only help
-    (for a linear function the squared error of n of them falls from (d + 1)/n to (d − 2)/n of |∇|²), and they take a
-    quarter of the random numbers. Choromanski et al., "Structured evolution with compact architectures for scalable
-    policy optimization", ICML 2018, have orthogonal directions. Where 4 does not divide d, each is drawn.
+    Each of the four has the law of v, so that means over them are unbiased; they are orthogonal and of one length, and
+    take a quarter of the random numbers. In `differences` that helps: for a linear function the squared error of n
+    pairs falls from (d + 1)/n to (d − 2)/n of |∇|². Choromanski et al., "Structured evolution with compact
+    architectures for scalable policy optimization", ICML 2018, have orthogonal directions.
     """
 
-    def __init__(self, rows: int, pairs: int, d: int, dtype: torch.dtype, generator: Generator) -> None:
-        self.generator, self.in_fours = generator, d % 4 == 0
-        n = rows * -(-pairs // 4) if self.in_fours else 0
-        self.drawn = torch.empty(n, 4, d // 4, dtype=dtype, device=generator.device)
-        self.u = torch.empty(4 * n or rows * pairs, d, dtype=dtype, device=generator.device)
-        self.parts = torch.tensor(PARTS, device=generator.device).flatten()
-        self.signs = torch.tensor(SIGNS, dtype=dtype, device=generator.device).view(-1, 1)
+    def __init__(self, rows: int, pairs: int, d: int, dtype: torch.dtype, generator: Generator, in_fours: bool) -> None:
+        device = generator.device
+        self.generator, self.in_fours = generator, in_fours
+        self.u = torch.empty(rows * pairs, d, dtype=dtype, device=device)
+        if in_fours:
+            fours = -(-pairs // 4)
+            self.drawn = torch.empty(rows * fours, d, dtype=dtype, device=device)
+            first = 4 * torch.arange(fours, device=device).view(-1, 1, 1)  # part of each four's v
+            self.parts = (first + torch.tensor(PARTS, device=device)).flatten()
+            self.signs = torch.tensor(SIGNS, dtype=dtype, device=device).repeat(fours, 1).view(-1, 1)
 
     def draw(self, rows: int, pairs: int) -> Float[Tensor, "rows pairs d"]:
         """So many of each row, no more than at first; they live until the next draw."""
-        d = self.u.shape[1]
+        u, d = self.u[: rows * pairs], self.u.shape[1]
         if not self.in_fours:
-            return self.u[: rows * pairs].normal_(generator=self.generator).view(rows, pairs, d)
-        fours = -(-pairs // 4)
-        drawn = self.drawn[: rows * fours].normal_(generator=self.generator)
-        turned = self.u[: 4 * len(drawn)].view(len(drawn), 16, d // 4)
-        torch.index_select(drawn, 1, self.parts, out=turned)
-        return turned.mul_(self.signs).view(rows, 4 * fours, d)[:, :pairs]
+            return u.normal_(generator=self.generator).view(rows, pairs, d)
+        drawn = self.drawn[: rows * -(-pairs // 4)].normal_(generator=self.generator)
+        turned = u.view(rows, 4 * pairs, d // 4)
+        torch.index_select(drawn.view(rows, -1, d // 4), 1, self.parts[: 4 * pairs], out=turned)
+        return turned.mul_(self.signs[: 4 * pairs]).view(rows, pairs, d)
 
 
 def _losses(net: nn.Module, loss: Loss, points: Tensor, labels: Tensor, pairs: int) -> Float[Tensor, "2 inputs pairs"]:
