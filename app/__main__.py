@@ -58,6 +58,8 @@ def _binding(family: int, kind: int, protocol: int, place: tuple) -> OSError | N
         with socket.socket(family, kind, protocol) as trial:
             if os.name == "posix":  # as the server does: a port that was just closed is free
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             trial.bind(place)
     except OSError as error:
         return error

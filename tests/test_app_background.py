@@ -102,6 +102,33 @@ def test_a_step_that_breaks_leaves_nobody_waiting_and_can_be_asked_again(monkeyp
     assert [str(one.exc_value) for one in told] == ["this step breaks"]
 
 
+def test_a_wish_in_the_moment_of_the_end_is_not_lost():
+    """Asked while the last step runs, whatever that step then says, the maker steps once more."""
+    made = []
+
+    def step():
+        made.append(0)
+        if len(made) == 1:
+            one.want()
+        return False
+
+    one = Background("one", step)
+    one.want()
+    one.wait(lambda: False, LONG)
+    assert len(made) == 2
+
+
+def test_who_waited_long_for_another_maker_makes_nothing_that_nobody_wants_any_more(monkeypatch):
+    monkeypatch.setattr(background, "PATIENCE", 0.05)
+    made = []
+    one = Background("one", lambda: bool(made.append(0)))
+    with background.AT_ONCE:
+        one.want()
+        time.sleep(0.1)
+    one.wait(lambda: False, LONG)
+    assert made == []
+
+
 def test_two_makers_are_not_at_work_at_the_same_time():
     at_work, most = [], []
 

@@ -39,12 +39,14 @@ class Background:
         self.changed = threading.Condition()
         self._name, self._step = name, step
         self._asked = 0.0
+        self._is_more = True
         self._thread: threading.Thread | None = None
 
     def want(self) -> None:
         """Go on for a moment."""
         with self.changed:
             self._asked = time.monotonic()
+            self._is_more = True
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
@@ -54,14 +56,30 @@ class Background:
         with self.changed:
             self.changed.wait_for(lambda: self._thread is None or is_there(), timeout=seconds)
 
+    def _is_wanted(self) -> bool:
+        return time.monotonic() - self._asked <= PATIENCE
+
     def _work(self) -> None:
-        is_more = True
         try:
-            while is_more and time.monotonic() - self._asked <= PATIENCE:
+            while self._goes_on():
                 Quiet.keep()
                 with AT_ONCE:
-                    is_more = self._step()
-        finally:
-            with self.changed:
-                self._thread = None
-                self.changed.notify_all()
+                    if self._is_wanted() and self._step():  # it may have waited for long
+                        self._is_more = True
+        except BaseException:
+            self._ends()
+            raise
+
+    def _goes_on(self) -> bool:
+        """Whether there is more to make; if not, the thread ends in the same moment, or a wish would be lost."""
+        with self.changed:
+            if self._is_more and self._is_wanted():
+                self._is_more = False  # until the step, or another wish, says so
+                return True
+            self._ends()
+        return False
+
+    def _ends(self) -> None:
+        with self.changed:
+            self._thread = None
+            self.changed.notify_all()

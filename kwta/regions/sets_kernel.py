@@ -193,8 +193,8 @@ def write_swapped(own, all, R, RW, Z, of, i, j):
 
 @njit(cache=True, nogil=True)
 def full(own, all):
-    """Whether the memory for another record and its polygon is lacking."""
-    return own[R_TOP] >= all[R_ROOM] or own[V_TOP] + 2 * all[MOST_SIDES] > all[V_ROOM]
+    """Whether the memory for a first set is lacking: for the records of all points tried, and for one polygon."""
+    return own[R_TOP] + SEEDS > all[R_ROOM] or own[V_TOP] + 2 * all[MOST_SIDES] > all[V_ROOM]
 
 
 @njit(cache=True, nogil=True)
@@ -280,12 +280,10 @@ def neighbour(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, r, v, grouped):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def seed(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped):
-    """A record with a cell: the winners at an interior point. −1: memory is full, −2 as `found`, −3: none is found."""
+    """A record with a cell: the winners at an interior point; −2 as `found`, −3: none is found. There is memory."""
     u, q, m, wide = own[UNITS], own[Q], own[SIDES], all[WIDE]
     chosen = shifted(J, SET * wide)
     for attempt in range(SEEDS):
-        if full(own, all):
-            return -1
         t0 = t1 = total = 0.0
         for v in range(m):
             weight = 1.0 if attempt == 0 else 0.05 + (GOLDEN * (v + 1) * attempt * attempt) % 1.0
@@ -314,7 +312,7 @@ def begin_search(own, all, tol, V, T, R, RW, S, J, G, units, Z, H, grouped):
         R[4 * r + 1] = own[SIDES]
         own[EDGE] = own[SIDES]  # it has no neighbours
     elif r < 0:
-        return MEMORY_FULL if r == -1 else POLYGON_FULL
+        return POLYGON_FULL
     else:
         own[EDGE] = 0
     own[AT] = r

@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from kwta.regions import polygon_kernel as at
 from kwta.regions.plane_kernel import walk
+from kwta.regions.sets_kernel import SEEDS
 from kwta.regions.stages import Layer, Stages
 from kwta.regions.vector_kernel import LANES
 from kwta.regions.winners_kernel import CORNERS, SURE
@@ -114,7 +115,7 @@ class Workspace:
         tops = self.L[self.state[at.LAYER]]
         while 2 * (tops[at.V_TOP] + 6 * self.state[at.MOST_SIDES]) > self.V.size // 2:
             self.V, self.T = _grown(self.V), _grown(self.T)
-        while 2 * (tops[at.R_TOP] + 5) > len(self.R):
+        while 2 * (tops[at.R_TOP] + SEEDS) > len(self.R):
             self.R, self.RW, self.RL = _grown(self.R), _grown(self.RW), _grown(self.RL)
         while 2 * (tops[at.M_TOP] + 1) > len(self.M):
             self.M = _grown(self.M)
@@ -124,8 +125,8 @@ class Workspace:
 class Output:
     """The arrays that the walk fills: points, tags, ends, weights, biases, areas and bits of the cells.
 
-    They share one block: when a large one is freed, the C library learns to keep as much memory for the next walk,
-    which the system would otherwise have to clear again, page by page, for a quarter of the walk's time.
+    They share one block: when it is freed, the C library learns to keep as much memory for the next walk (glibc up to
+    32 MiB), which the system would otherwise have to clear again, page by page, for a quarter of the walk's time.
     """
 
     def __init__(self, n_outputs: int, n_bytes: int) -> None:
