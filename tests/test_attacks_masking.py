@@ -215,6 +215,34 @@ def test_a_network_without_a_second_answer_is_not_masked_because_nothing_changes
     assert diagnosed(OneClass().eval(), x, labels, found).verdict == "no sign of masking"
 
 
+class Dark(nn.Module):
+    """Two answers without a gradient: the second class, but the first where the mean lies between two numbers."""
+
+    def __init__(self, least: float) -> None:
+        super().__init__()
+        self.least = least
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean = x.flatten(start_dim=1).mean(dim=1)
+        dark = ((self.least < mean) & (mean < 0.36)).float()
+        return 10 * torch.stack([dark, 1 - dark], dim=1) + 0 * mean[:, None]
+
+
+@pytest.mark.parametrize("least", [0.0, 0.25])  # the ends x − ε have means of 0.2
+def test_a_network_that_attacks_have_broken_is_masked_and_not_constant(least):
+    """Random points of a box of 100 entries all have means of about 0.5, and the images of 0.4."""
+    x = torch.rand(100, 1, 10, 10, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.2
+    labels, net = torch.ones(100, dtype=torch.int64), Dark(least).eval()
+    found = evaluated(net, x, labels, Threat(0.2), (Pgd(step=0.02, steps=20), Square(300), Noise(3)))
+    assert found.named("pgd").robust_accuracy == 1
+    assert found.named("square").robust_accuracy < 0.5
+    masking = diagnosed(net, x, labels, found)
+    assert masking.verdict == "masked"
+    assert {sign.name for sign in masking.evidence if sign.speaks} >= {"beaten", "missed", "gradients"}
+    unbroken = evaluated(net, x, labels, Threat(0.2), (Pgd(step=0.02, steps=20),))
+    assert Case(net, x, labels, unbroken).is_constant is (least > 0)  # the ends tell as much as they can
+
+
 def test_signs_are_looked_for_in_batches_and_no_pass_is_larger():
     x, labels = images(40)
     found = evaluated(trained(0.05), x, labels, THREAT, (Pgd(step=0.01, steps=5), Noise(3)))

@@ -16,7 +16,7 @@ EPS = 0.031  # the radius that the original's numbers are made for
 SIGMA = 8 / 255
 STEP = 0.01
 SCHEDULE: Schedule = ((20, 100), (20, 1_000), (60, 20_000))
-QUICK: Schedule = ((20, 100), (20, 400), (20, 2_000))  # a thirtieth of its forward passes, for a look
+QUICK: Schedule = ((20, 100), (20, 400), (20, 2_000))  # 50,000 forward passes, not 1,222,000
 # Shares of ε and the momentum where passes are few. On 100 MNIST images and a small CNN with γ = 0.05, ε = 0.1, 4,000
 # passes at most, 40 % stay right; with the original's proportions it was 59 %, under PGD 56 %.
 FRUGAL_WIDTH, FRUGAL_STEP, MOMENTUM = 0.5, 0.2, 0.9
@@ -52,9 +52,10 @@ class Adaptive:
         """For thousands of passes, not millions: half the Gaussian, two thirds of the step, and momentum.
 
         eps: the radius; width: the length of noise that spans the ball, per entry (ε in L∞, ε/√d in L2). The finite
-        differences of few passes are mostly noise, of which sign steps make a random walk (a gradient from n pairs has
-        a cosine of √(n / (n + d)) with the true one). Momentum adds up what steps agree on, as in Ilyas et al.,
-        "Black-box adversarial attacks with limited queries and information", ICML 2018.
+        differences of few passes are mostly noise, of which sign steps make a random walk: for a linear function of d
+        entries a gradient from n pairs has a cosine of about √(n / (n + d)) with the true one if they are independent,
+        √(n / (n + d − 2)) in fours (see `kwta.attacks.averages`). Momentum adds up what steps agree on, as in Ilyas et
+        al., "Black-box adversarial attacks with limited queries and information", ICML 2018.
         """
         return cls(FRUGAL_WIDTH * width, FRUGAL_STEP * eps, schedule, MOMENTUM)
 

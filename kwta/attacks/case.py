@@ -80,15 +80,26 @@ class Case:
 
     @cached_property
     def is_constant(self) -> bool:
-        """Whether the network answers exactly the same to all the images and to random points of the data box."""
+        """Whether no attack broke an image, and all answers are exactly the same wherever the network is asked.
+
+        At all the images, at the ends x ± ε of their balls, and at random points of the data box.
+        """
+        if (self.found.correct & ~self.found.robust).any():
+            return False
         width = self.threat.high - self.threat.low
         whole = replace(self.threat, norm="linf", eps=width) if isfinite(width) else self.threat
         anywhere = self.every[:1].expand(ANYWHERE, *self.every.shape[1:])
         points = whole.sample(anywhere, seeded(self.found.seed, whole, 0))
         with torch.no_grad():
-            answers = (self.net(part) for part in (*self.every.split(self.batch), points))
             first = self.net(self.every[:1])
-            return all(bool((answer == first).all()) for answer in answers)
+            return all(bool((self.net(part) == first).all()) for part in (points, *self._surroundings()))
+
+    def _surroundings(self) -> Iterator[Tensor]:
+        """All the images, and the same moved by ±ε in every entry and brought back to ball and box; in batches."""
+        for x in self.every.split(self.batch):
+            yield x
+            for step in (self.threat.eps, -self.threat.eps):
+                yield self.threat.project(x + step, x)
 
     def union(self, outcomes: list[Outcome]) -> Bool[ndarray, " right"]:
         """Images that some of these attacks have broken."""

@@ -34,8 +34,9 @@ SIGNS = {
 class Masking:
     """The verdict with all its evidence; n: images that are right without attack; left_out: signs not looked for.
 
-    "constant network": it answers the same everywhere, so there is nothing to attack and no gradient to mask; no sign
-    is looked for. "not enough time to tell": no sign spoke for masking, but some were left out.
+    "constant network": no attack broke an image and it answers the same wherever it is asked, so there is nothing to
+    attack and no gradient to mask; no sign is looked for. "not enough time to tell": some signs were left out, and the
+    others do not come to "masked"; one of single gradients may speak among them where images are few.
     """
 
     verdict: Verdict
