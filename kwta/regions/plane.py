@@ -4,12 +4,12 @@ With a fixed pattern every pre-activation is affine in t, so the points with one
 by layer, the cells of one layer inside a cell of the layer before are found exactly (see `plane_kernel`), in float64.
 
 What bounds the speed: a small picture (some hundred cells of ReLU, a hundred of k-WTA) the fixed cost of some twenty
-calls of NumPy and torch that fold and allocate, 0.15 ms. ReLU: a cell costs one product of the next layer's width with the units that differ,
-and every parent one with all units that are on, so time goes as cells × width², at the pace at which weights come from
-the processor's second cache. k-WTA: what each parent costs, however few cells it has (bounds of all units, a product
-with the k winners), and the cuts of polygons, whose five sides are too few for vectors. Two threads: each finds the
-first layer's cells up to its part by itself, and their arrays are copied into one at the end, 1 of 9 ms for 20,000
-cells.
+calls of NumPy and torch that fold and allocate, 0.15 ms. ReLU: a cell costs one product of the next layer's width with
+the units that differ, and every parent one with all units that are on, so time goes as cells × width², at the pace at
+which weights come from the processor's second cache. k-WTA: what each parent costs, however few cells it has (bounds of
+all units, a product with the k winners), and the cuts of polygons, whose five sides are too few for vectors. Two
+threads: each finds the first layer's cells up to its part by itself, and their arrays are copied into one at the end, 1
+of 9 ms for 20,000 cells.
 Memory beside the vertices: 40 bytes and the packed pattern for a cell, 24 for an output, 16 for an edge; while the walk
 ends, twice and more of it, for it is copied out of one block.
 """
