@@ -30,8 +30,13 @@ def refused(error: Unusable) -> None:
 
 @st.fragment
 def stage(view: str, rows: Sequence[Control], draw: Callable[[dict, dict], None]) -> None:
-    """draw(values of the controls, what the component has just reported), again after every report; or why not."""
-    if state.is_left_behind():
+    """draw(values of the controls, what the component has just reported), again after every report; or why not.
+
+    A report may name a shared control that the hand has moved in the picture, "ahead": then the picture is sent before
+    the whole page follows.
+    """
+    ahead = str(st.session_state.get(f"_{view}_heard", {}).get("ahead", ""))
+    if state.is_left_behind(but=ahead):
         st.rerun()
     told = st.session_state.pop(f"_{view}_heard", {})
     if not told.get("moving"):
@@ -40,6 +45,9 @@ def stage(view: str, rows: Sequence[Control], draw: Callable[[dict, dict], None]
         draw({c.key: state.value(c) for c in rows}, told)
     except Unusable as error:
         refused(error)
+    if ahead and state.is_left_behind():
+        state.rest()
+        st.rerun()
 
 
 def heard(view: str, told: Mapping, found: Callable[[], dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ state.value(control("n", rows))  # now
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -46,14 +47,19 @@ def end() -> None:
             del st.query_params[key]
 
 
-def is_left_behind() -> bool:
-    """Whether a fragment runs alone although a shared control has changed, so that the whole page has to run.
+def is_left_behind(but: str = "") -> bool:
+    """Whether a fragment runs alone although a shared control (`but` this one) has changed, so that the whole page has
+    to run.
 
     Of what the browser sends at once Streamlit runs one fragment, be it that a control outside it is among that.
     """
     context = get_script_run_ctx()
     runs_alone = bool(context and context.fragment_ids_this_run)
-    return runs_alone and st.session_state.get(WHOLE, current()) != current()
+    now = current()
+    before = st.session_state.get(WHOLE, now)
+    if but in {field.name for field in fields(now)}:
+        before = replace(before, **{but: getattr(now, but)})
+    return runs_alone and before != now
 
 
 def rest() -> None:

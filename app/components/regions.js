@@ -261,6 +261,7 @@ export default mounted((root, send) => {
   let more = new Map(); // rung → pieces with one map, and what a grid meets
   let spreads = new Map(); // rung → which colours there are
   let sent = 0;
+  let fresh = null; // the seed that the hand wants, until an answer has it
   let asked = 0; // when a question went out that has no answer yet
   let answered = 0; // when the last answer came, and how many in a row brought no picture
   let empty = 0;
@@ -283,8 +284,9 @@ export default mounted((root, send) => {
     if (!state) return;
     if (!poll) sent += 1;
     asked = performance.now();
-    const told = { ...state, rung: ladder.usual ? 0 : state.rung, window: windowText(plane.view) };
-    send("told", { state: told, seq: sent, moving, poll, key: d?.key ?? "", have: [...pictures.keys()], lacking: lacking(), setting: setting?.name ?? "", nonce: Math.random() });
+    const { seed, ...own } = { ...state, rung: ladder.usual ? 0 : state.rung, window: windowText(plane.view) };
+    const isFresh = fresh !== null && fresh !== seed;
+    send("told", { state: isFresh ? { ...own, seed: fresh } : own, ahead: isFresh ? "seed" : "", seq: sent, moving, poll, key: d?.key ?? "", have: [...pictures.keys()], lacking: lacking(), setting: setting?.name ?? "", nonce: Math.random() });
   }
   // Rungs on the screen whose pieces are not counted yet.
   const lacking = () => (d ? slots().filter((rung) => rung !== null && !more.has(rung)) : []);
@@ -353,6 +355,7 @@ export default mounted((root, send) => {
       }
       sent = Math.max(sent, header.seq);
     }
+    if (header.state.seed === fresh) fresh = null;
     plane.at = windowOf(header.state.window);
     if (other) hand.hover = hand.pinned = null;
     look();
@@ -802,6 +805,10 @@ export default mounted((root, send) => {
     draw();
     moved(false);
   }
+  part("fresh").onclick = () => {
+    fresh = 1 + Math.floor(9999 * Math.random());
+    moved();
+  };
   const controls = planeControls(root, { state: () => state, setting: () => setting, choose });
 
   // ----- to keep

@@ -1,7 +1,6 @@
 """The exact linear regions of the network on a plane, with γ under the hand."""
 
 from fractions import Fraction
-from functools import partial
 
 import streamlit as st
 
@@ -18,7 +17,7 @@ from app.compute import (
     region_table,
     regions,
 )
-from app.controls import MAX_SEED, Control, Setup, one_of, whole
+from app.controls import MAX_SEED, Control, Setup, control, one_of, whole
 
 BELOW = {"about": "Explained", "counts": "Width and depth", "table": "Table", "python": "The same in Python"}
 OVER = {"width": "Against width", "depth": "Against depth"}
@@ -76,19 +75,20 @@ def heard() -> None:
 
 
 def found_in(said: dict) -> dict:
-    """What a report says of the controls; ValueError if that makes no sense."""
-    rows = controls(state.current())
+    """What a report says of the controls, of the shared ones the seed; ValueError if that makes no sense."""
+    rows = (*controls(state.current()), control("seed"))
     return picture.values(said, rows, [c.key for c in rows if c.key in said])
 
 
-def draw(setup: Setup, chosen: dict, told: dict) -> None:
+def draw(chosen: dict, told: dict) -> None:
+    setup = state.current()  # the hand may have moved the seed
     place = {key: chosen[key] for key in ("plane", "three", "pseed", "clip", "window")}
     choice = planes.choice(setup.data, place)
     asked, kwta, relu = regions.question(setup, chosen["start"], choice)
     ladder = regions.ladder(asked, kwta, relu)
     rung = chosen["rung"] or regions.start(ladder.rungs, setup.gamma, ladder.sizes)
     told = told | {"seq": picture.sequence("regions")}
-    shown = chosen | {"rung": rung, "bare": state.is_presenting(), "usual": chosen["rung"] == 0}
+    shown = chosen | {"rung": rung, "seed": setup.seed, "bare": state.is_presenting(), "usual": chosen["rung"] == 0}
     component("regions")(
         key="regions",
         data=region_answer.packed(asked, ladder, (kwta, relu), shown, told),
@@ -165,4 +165,4 @@ setup = state.current()
 rows = controls(setup)
 fit(rows, setup)
 state.follow(rows)
-picture.stage("regions", rows, partial(draw, setup))
+picture.stage("regions", rows, draw)

@@ -17,13 +17,13 @@ LINK = {"data": "moons", "net": f"{N},{N}", "gamma": 0.25, "seed": SEED}
 WAIT_MS = 90_000
 
 
-def exact(k: int | None, window: tuple[float, float, float] = (0, 0, 1)) -> Cells:
+def exact(k: int | None, window: tuple[float, float, float] = (0, 0, 1), seed: int = SEED) -> Cells:
     """The library's cells for k winners (None: ReLU) in a window of the data box, in halves of it."""
     low, high = load(Points("moons", noise=0.05)).box
     half = (high - low) / 2
     x, y = (low + half + half * c for c in window[:2])
     r = half * window[2]
-    net = build(MLP((2, N, N, 2), k and Fraction(k, N), init="he"), seed=SEED).eval()
+    net = build(MLP((2, N, N, 2), k and Fraction(k, N), init="he"), seed=seed).eval()
     return plane.cells(net, slices.square(x - r, x + r, y - r, y + r))
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from moons import LINK, WAIT_MS, N, dragged, exact, part, picture, whole
+from moons import LINK, SEED, WAIT_MS, N, dragged, exact, part, picture, whole
 from pages import overflow, wait_until_drawn
 from playwright.sync_api import Locator, expect
 
@@ -140,6 +140,18 @@ def test_digits_show_the_plane_through_three_images_and_another_one(visit):
     box.get_by_role("button", name="New plane").click()
     expect(page).to_have_url(re.compile("three="))
     assert box.locator(".three").input_value() != before
+
+
+def test_a_new_seed_in_the_picture_reaches_the_whole_page(box):
+    box.get_by_role("button", name="New seed").click()
+    page = box.page
+    expect(page).not_to_have_url(re.compile(rf"seed={SEED}\b"))
+    expect(page).to_have_url(re.compile(r"seed=\d+"))
+    seed = int(re.findall(r"seed=(\d+)", page.url)[0])
+    expect(page.locator('.st-key-control-seed input[type="number"]')).to_have_value(str(seed))
+    expect(part(box, "left")).to_have_text(f"k-WTA, γ = 0.250: {len(exact(4, seed=seed))} regions, exact")
+    page.get_by_test_id("stSidebar").get_by_role("button", name="New", exact=True).click()
+    expect(page).not_to_have_url(re.compile(rf"seed={seed}\b"))
 
 
 def test_captions_are_read_to_their_end_and_the_width_is_used(visit):
