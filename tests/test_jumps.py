@@ -16,7 +16,6 @@ from kwta import jumps, slices
 from kwta.networks import MLP, build, from_arrays, from_npz
 from kwta.regions.cells import Cells
 from kwta.regions.line import pieces
-from kwta.regions.overlay_kernel import followers
 from kwta.regions.plane import cells
 from kwta.slices import Slice
 
@@ -177,7 +176,9 @@ def test_the_borders_of_the_reference_networks_are_complete(name, gamma, case_fo
     found = jumps.borders(cells(from_npz(case_folder / f"{name}.npz", gamma), SQUARE))
     total = found.lengths.sum()
     assert abs(found.unmatched) < 1e-10 * total
-    edges = found.of.vertices[followers(found.of.offsets, len(found.of.vertices))[1]] - found.of.vertices
+    following = np.arange(1, len(found.of.vertices) + 1)
+    following[found.of.offsets[1:] - 1] = found.of.offsets[:-1]
+    edges = found.of.vertices[following] - found.of.vertices
     np.testing.assert_allclose(np.hypot(*edges.T).sum(), 2 * total + 8, rtol=1e-12)  # 8: around the square
     neighbours = 2 * len(found) / len(found.of)
     if gamma is None:

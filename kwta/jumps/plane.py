@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int64
 from numpy import ndarray
 
-from kwta.jumps.difference_kernel import differences
+from kwta.jumps.difference_kernel import differences, swaps
 from kwta.jumps.sizes import NEGLIGIBLE, Norm, Summary, by_layer, sizes, summary
-from kwta.regions.cells import Cells, unpacked
+from kwta.regions.cells import Cells
 from kwta.regions.overlay import overlaid
 
 
@@ -70,13 +70,13 @@ def borders(cells: Cells) -> Borders:
     found = overlaid(cells)
     jumps = np.empty((len(found.cells), 2, cells.bias.shape[1]))
     differences(found.ends, found.cells, cells.weight, cells.bias, NEGLIGIBLE, jumps)
-    layer, leaves, enters = unpacked(cells.tags[found.edges[:, 0], 0])
+    layer, leaves, enters = swaps(found.edges, cells.tags)
     one, other, both = found.lengths
     return Borders(
         of=cells,
         cells=found.cells,
         ends=found.ends,
-        layer=layer - 1,
+        layer=layer,
         leaves=leaves,
         enters=enters,
         jumps=jumps,

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from kwta.regions.cells import Cells
 from kwta.regions.line import Pieces
-from kwta.regions.overlay_kernel import equal, followers, joined, overlay
+from kwta.regions.overlay_kernel import equal, joined, overlay
 
 SHORTEST = 1e-12  # of the domain's size: shorter stretches are one vertex computed twice
 EQUAL = 1e-9  # of the largest value on the plane: maps that differ less over a border are one
@@ -35,9 +35,8 @@ class Overlay:
 def overlaid(cells: Cells) -> Overlay:
     """All segments along which two cells meet, each once. Their ends are vertices of the cells, bit by bit."""
     tags, n_keys = _dense(cells.tags)
-    owner, following = followers(cells.offsets, len(cells.vertices))
     shortest = SHORTEST * float(np.ptp(cells.plane.domain, axis=0).max())
-    edges, pairs, ends, lengths = overlay(cells.vertices, tags, owner, following, n_keys, shortest)
+    edges, pairs, ends, lengths = overlay(cells.vertices, tags, cells.offsets, n_keys, shortest)
     one, other, both = lengths.tolist()
     return Overlay(edges, pairs, ends, (one, other, both))
 

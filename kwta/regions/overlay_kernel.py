@@ -8,40 +8,37 @@ border between their two cells, and its ends are vertices of one of them, bit by
 import numpy as np
 from numba import njit
 
-
-@njit(cache=True, nogil=True)
-def followers(offsets, n_vertices):
-    """The cell of each vertex, and the next vertex around it."""
-    cells, following = np.empty(n_vertices, np.int64), np.empty(n_vertices, np.int64)
-    for c in range(offsets.size - 1):
-        for v in range(offsets[c], offsets[c + 1]):
-            cells[v] = c
-            following[v] = v + 1
-        following[offsets[c + 1] - 1] = offsets[c]
-    return cells, following
+FEW = 8  # up to so many edges on one side of a line are sorted by counting all pairs
 
 
 @njit(cache=True, nogil=True)
-def by_line(tags, n_keys):
-    """The edges that lie on lines, sorted by 2 line + side, and where each of these groups begins: counting sort."""
+def by_line(tags, offsets, n_keys):
+    """Both vertices and the cell of each edge on a line, by 2 line + side, and where each such group begins.
+
+    Counting sort; an edge leads to the next vertex of its cell, that of the last one to the first.
+    """
     starts = np.zeros(n_keys + 2, np.int64)  # moved up by one place, so that they need no copy while they are filled
     for e in range(len(tags)):
         if tags[e, 1] >= 0:
             starts[tags[e, 1] + 2] += 1
     for key in range(n_keys):
         starts[key + 2] += starts[key + 1]
-    edges = np.empty(starts[n_keys + 1], np.int64)
-    for e in range(len(tags)):
-        key = tags[e, 1]
-        if key >= 0:
-            edges[starts[key + 1]] = e
-            starts[key + 1] += 1
+    edges = np.empty((starts[n_keys + 1], 3), np.int64)
+    for cell in range(len(offsets) - 1):
+        v = offsets[cell + 1] - 1
+        for w in range(offsets[cell], offsets[cell + 1]):
+            key = tags[v, 1]
+            if key >= 0:
+                place = starts[key + 1]
+                edges[place, 0], edges[place, 1], edges[place, 2] = v, w, cell
+                starts[key + 1] = place + 1
+            v = w
     return edges, starts
 
 
 @njit(cache=True, nogil=True)
 def sort_by_key(keys, items, start, end):
-    """Sort items[start:end] by their keys, ascending: Shell's sort, for most lines have few edges."""
+    """Sort items[start:end] by their keys, ascending: Shell's sort, for they are mostly few."""
     gap = 1
     while 3 * gap < end - start:
         gap = 3 * gap + 1
@@ -57,15 +54,40 @@ def sort_by_key(keys, items, start, end):
 
 
 @njit(cache=True, nogil=True)
-def main_axis(points, following, edges, start, end):
-    """The coordinate along which the edges of a line extend most: it orders points on the line without rounding."""
-    across = up = 0.0
+def sort_line(keys, items, start, end, places):
+    """Sort items[start:end] = start, start + 1, ... by their keys, ascending; `places` is scratch memory.
+
+    Of few, count for each how many come before it: no branch to guess wrong. More are dealt out to as many equal steps
+    as there are items, for the edges of a long line are divided about evenly, and sorted within each step.
+    """
+    n, least, most = end - start, keys[start], keys[start]
+    if n <= FEW:
+        for i in range(start, end):
+            rank, key = start, keys[i]
+            for j in range(start, i):
+                rank += keys[j] <= key
+            for j in range(i + 1, end):
+                rank += keys[j] < key
+            items[rank] = i
+        return
+    for i in range(start + 1, end):
+        least, most = min(least, keys[i]), max(most, keys[i])
+    if not most > least:
+        return
+    places[: n + 1] = 0
     for i in range(start, end):
-        v = edges[i]
-        w = following[v]
-        across += abs(points[w, 0] - points[v, 0])
-        up += abs(points[w, 1] - points[v, 1])
-    return 0 if across >= up else 1
+        places[int((keys[i] - least) / (most - least) * (n - 1)) + 1] += 1
+    for step in range(n):
+        places[step + 1] += places[step]
+    for i in range(start, end):
+        step = int((keys[i] - least) / (most - least) * (n - 1))
+        items[start + places[step]] = i
+        places[step] += 1
+    before = 0
+    for step in range(n):  # by now each place has moved to where the next step begins
+        if places[step] > before + 1:
+            sort_by_key(keys, items, start + before, start + places[step])
+        before = places[step]
 
 
 @njit(cache=True, nogil=True)
@@ -75,56 +97,61 @@ def distance(points, v, w):
 
 
 @njit(cache=True, nogil=True)
-def overlay(points, tags, cells, following, n_keys, shortest):
+def overlay(points, tags, offsets, n_keys, shortest):
     """Every stretch with one edge on each side: the two edges, their cells, the ends; the lengths of sides and borders.
 
     An edge is known by its first vertex. Stretches no longer than `shortest` are the rounding of one vertex computed
     twice, and left out.
     """
-    order, starts = by_line(tags, n_keys)
-    edges, pairs = np.empty((len(order), 2), np.int64), np.empty((len(order), 2), np.int64)
-    ends = np.empty((len(order), 2, 2))
+    sides, starts = by_line(tags, offsets, n_keys)
+    edges, pairs = np.empty((len(sides), 2), np.int64), np.empty((len(sides), 2), np.int64)
+    ends = np.empty((len(sides), 2, 2))
     most = 0
     for key in range(0, n_keys - 1, 2):
         most = max(most, starts[key + 2] - starts[key])
     low, high, ways = np.empty(most), np.empty(most), np.empty(most, np.int64)  # of one line: they stay in the cache
     firsts, lasts = np.empty(most, np.int64), np.empty(most, np.int64)
-    lengths = np.zeros(3)
+    places = np.empty(most + 1, np.int64)
+    one = other = both = 0.0
     n = 0
     for key in range(0, n_keys - 1, 2):
         begin, middle, end = starts[key], starts[key + 1] - starts[key], starts[key + 2] - starts[key]
         if end == 0:
             continue
-        axis = main_axis(points, following, order, begin, begin + end)
+        across = up = 0.0  # along the coordinate in which they extend most, points are ordered without rounding
         for k in range(end):
-            v = order[begin + k]
-            w = following[v]
-            lengths[1 if k >= middle else 0] += distance(points, v, w)
-            if points[v, axis] > points[w, axis]:
-                v, w = w, v
-            ways[k], firsts[k], lasts[k] = k, v, w
-            low[k], high[k] = points[v, axis], points[w, axis]
+            v, w = sides[begin + k, 0], sides[begin + k, 1]
+            x, y = points[w, 0] - points[v, 0], points[w, 1] - points[v, 1]
+            across += abs(x)
+            up += abs(y)
+            length = np.sqrt(x * x + y * y)
+            one += length if k < middle else 0.0
+            other += length if k >= middle else 0.0
+        axis = 0 if across >= up else 1
+        for k in range(end):
+            v, w = sides[begin + k, 0], sides[begin + k, 1]
+            x, y = points[v, axis], points[w, axis]
+            ways[k], firsts[k], lasts[k] = k, v if x <= y else w, w if x <= y else v
+            low[k], high[k] = min(x, y), max(x, y)
         if middle > 1:
-            sort_by_key(low, ways, 0, middle)
+            sort_line(low, ways, 0, middle, places)
         if end - middle > 1:
-            sort_by_key(low, ways, middle, end)
+            sort_line(low, ways, middle, end, places)
         i, j = 0, middle
         while i < middle and j < end:
             a, b = ways[i], ways[j]
-            start = firsts[a] if low[a] >= low[b] else firsts[b]
-            stop = lasts[a] if high[a] <= high[b] else lasts[b]
-            if min(high[a], high[b]) - max(low[a], low[b]) > shortest:
-                edges[n, 0], edges[n, 1] = order[begin + a], order[begin + b]
-                pairs[n, 0], pairs[n, 1] = cells[edges[n, 0]], cells[edges[n, 1]]
+            late, early = a if low[a] >= low[b] else b, a if high[a] <= high[b] else b
+            if high[early] - low[late] > shortest:
+                start, stop = firsts[late], lasts[early]
+                edges[n, 0], edges[n, 1] = sides[begin + a, 0], sides[begin + b, 0]
+                pairs[n, 0], pairs[n, 1] = sides[begin + a, 2], sides[begin + b, 2]
                 ends[n, 0, 0], ends[n, 0, 1] = points[start, 0], points[start, 1]
                 ends[n, 1, 0], ends[n, 1, 1] = points[stop, 0], points[stop, 1]
-                lengths[2] += distance(points, start, stop)
+                both += distance(points, start, stop)
                 n += 1
-            if high[a] <= high[b]:
-                i += 1
-            else:
-                j += 1
-    return edges[:n], pairs[:n], ends[:n], lengths
+            i += early == a
+            j += early == b
+    return edges[:n], pairs[:n], ends[:n], np.array([one, other, both])
 
 
 @njit(cache=True, nogil=True)
