@@ -66,9 +66,8 @@ class Background:
                 with AT_ONCE:
                     if self._is_wanted() and self._step():  # it may have waited for long
                         self._is_more = True
-        except BaseException:
+        finally:
             self._ends()
-            raise
 
     def _goes_on(self) -> bool:
         """Whether there is more to make; if not, the thread ends in the same moment, or a wish would be lost."""
@@ -81,5 +80,6 @@ class Background:
 
     def _ends(self) -> None:
         with self.changed:
-            self._thread = None
-            self.changed.notify_all()
+            if self._thread is threading.current_thread():  # a later wish may have a thread of its own already
+                self._thread = None
+                self.changed.notify_all()
