@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from kwta import slices
+from kwta.networks import MLP, build
 from kwta.regions import plane, workspace
-from kwta.regions.stages import Layer, Stages
+from kwta.regions.stages import Layer, Stages, stages
 
 SQUARE = slices.square(-1, 1, -1, 1)
 
@@ -46,3 +47,13 @@ def test_nearly_tied_units_have_the_same_cells_with_little_memory(monkeypatch, r
 def test_every_cell_of_a_k_wta_layer_has_k_winners_where_memory_ends(seed):
     cells = plane.of_stages(crowded(seed), SQUARE, 3000)
     assert set(cells.pattern(2).sum(1)) == {3}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_large_outputs_which_are_not_copied_hold_the_same_cells(monkeypatch, threads):
+    one = stages(build(MLP((2, 48, 48, 48, 3)), seed=0).eval(), SQUARE)
+    wanted = plane.of_stages(one, SQUARE)
+    monkeypatch.setattr(workspace, "LARGE", 0)
+    found = plane.of_stages(one, SQUARE, threads=threads)
+    for name in ("vertices", "offsets", "weight", "bias", "bits", "areas", "edge_layers"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), err_msg=name)

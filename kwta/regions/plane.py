@@ -10,8 +10,8 @@ which weights come from the processor's second cache. k-WTA: what each parent co
 all units, a product with the k winners), and the cuts of polygons, whose five sides are too few for vectors. Two
 threads: each finds the first layer's cells up to its part by itself, and their arrays are copied into one at the end, 1
 of 9 ms for 20,000 cells.
-Memory beside the vertices: 40 bytes and the packed pattern for a cell, 24 for an output, 16 for an edge; while the walk
-ends, twice and more of it, for it is copied out of one block.
+Memory beside the vertices: 40 bytes and the packed pattern for a cell, 24 for an output, 16 for an edge; while a walk
+ends or grows up to 32 MiB more, of which the cells are copied.
 """
 
 from jaxtyping import Float

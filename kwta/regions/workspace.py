@@ -23,6 +23,8 @@ CHILDREN = 128
 MAPS = 1 << 14  # entries of the maps
 CELLS = 1 << 10  # of the output
 VERTICES = 8  # of a cell, for which there is room
+SLACK = 8  # bytes or rows behind the patterns, for the last one is written in whole words, too
+LARGE = 1 << 25  # bytes of the output, beyond which the C library gives memory back at once
 TYPES = (float, np.int64, np.int64, float, float, float, np.uint8)  # of the output
 GROWTH, MOST_GROWTH = 2, 64
 MARGIN = 2.5  # times the output that is expected by area: room that is not used costs nothing
@@ -125,8 +127,9 @@ class Workspace:
 class Output:
     """The arrays that the walk fills: points, tags, ends, weights, biases, areas and bits of the cells.
 
-    They share one block: when it is freed, the C library learns to keep as much memory for the next walk (glibc up to
-    32 MiB), which the system would otherwise have to clear again, page by page, for a quarter of the walk's time.
+    Up to LARGE bytes they share one block, of which the cells are copied: when it is freed, the C library learns to
+    keep as much memory for the next walk, which the system would otherwise have to clear again, page by page, for a
+    quarter of the walk's time. Larger ones, which it never keeps, stand alone and are shortened where they are.
     """
 
     def __init__(self, n_outputs: int, n_bytes: int) -> None:
@@ -139,21 +142,33 @@ class Output:
         lengths = VERTICES * n, VERTICES * n, n + 1, n, n, n, n
         shapes = [(length, *columns) for length, columns in zip(lengths, self.columns, strict=True)]
         starts = list(itertools.accumulate([8 * prod(shape) for shape in shapes[:-1]], initial=0))
-        block = np.empty(starts[-1] + prod(shapes[-1]) + 8, np.uint8)  # the last pattern is written in whole words, too
+        size = starts[-1] + prod(shapes[-1]) + SLACK
+        if size > LARGE:
+            shapes[-1] = (n + SLACK, *self.columns[-1])
+            return tuple([np.empty(shape, kind) for shape, kind in zip(shapes, TYPES, strict=True)])
+        block = np.empty(size, np.uint8)
         rows = zip(shapes, TYPES, starts, strict=True)
         return tuple([np.ndarray(shape, kind, block, start) for shape, kind, start in rows])
 
     def grow(self, share: float) -> None:
         """Room for the rest, of which we know only what share of the area the cells so far cover."""
         factor = min(max(MARGIN / share if share > 0 else MOST_GROWTH, GROWTH), MOST_GROWTH)
-        before, self.arrays = self.arrays, self._arrays(int(factor * len(self.arrays[-1])))
-        for array, old in zip(self.arrays, before, strict=True):
-            array[: len(old)] = old
+        before, self.arrays = list(self.arrays), self._arrays(int(factor * len(self.arrays[-2])))
+        for i, array in enumerate(self.arrays):
+            array[: len(before[i])] = before[i]
+            before[i] = array  # the old one is given back
 
     def cut(self, n_cells: int, n_vertices: int) -> tuple[ndarray, ...]:
-        """Copies of the arrays without the room that was not needed."""
+        """The arrays without the room that was not needed; the last call."""
         lengths = n_vertices, n_vertices, n_cells + 1, n_cells, n_cells, n_cells, n_cells
-        return tuple(array[:length].copy() for array, length in zip(self.arrays, lengths, strict=True))
+        return tuple([_cut(array, length) for array, length in zip(self.arrays, lengths, strict=True)])
+
+
+def _cut(array: ndarray, length: int) -> ndarray:
+    if array.base is not None:  # it lies in a block
+        return array[:length].copy()
+    array.resize((length, *array.shape[1:]), refcheck=False)
+    return array
 
 
 def _grown(array: ndarray) -> ndarray:
