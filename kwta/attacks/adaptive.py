@@ -53,9 +53,9 @@ class Adaptive:
 
         eps: the radius; width: the length of noise that spans the ball, per entry (ε in L∞, ε/√d in L2). The finite
         differences of few passes are mostly noise, of which sign steps make a random walk: for a linear function of d
-        entries a gradient from n pairs has a cosine of about √(n / (n + d)) with the true one if they are independent,
-        √(n / (n + d − 2)) in fours (see `kwta.attacks.averages`). Momentum adds up what steps agree on, as in Ilyas et
-        al., "Black-box adversarial attacks with limited queries and information", ICML 2018.
+        entries a gradient from n pairs has a cosine of about √(n / (n + d + 1)) with the true one where they are
+        independent, √(n / (n + d − 6)) in blocks of eight (see `kwta.attacks.averages`). Momentum adds up what steps
+        agree on, as in Ilyas et al., "Black-box adversarial attacks with limited queries and information", ICML 2018.
         """
         return cls(FRUGAL_WIDTH * width, FRUGAL_STEP * eps, schedule, MOMENTUM)
 

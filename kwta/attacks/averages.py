@@ -1,11 +1,14 @@
 """Averages over a Gaussian around each input, thousands of points per forward pass."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Generator, Tensor, nn
 
+from kwta.attacks.first_layer import Split, split
 from kwta.attacks.losses import Loss
 from kwta.networks import Network, calls
 
@@ -15,9 +18,18 @@ ENTRIES_CPU = 2**18
 ENTRIES_GPU = 2**27
 HELD = 16  # a backward pass keeps tensors of every layer at once: on a GPU that many times fewer points
 MOST_POINTS = 2**18  # per forward pass, however narrow the network
-# A quaternion (a, b, c, d), and what i, j and k make of it: which of its parts stand where, and with which sign.
-PARTS = ((0, 1, 2, 3), (1, 0, 3, 2), (2, 3, 0, 1), (3, 2, 1, 0))
-SIGNS = ((1, 1, 1, 1), (-1, 1, -1, 1), (-1, 1, 1, -1), (-1, -1, 1, 1))
+# Octonions: part j of what their i-th unit makes of o is SIGNS[i][j] times part i ^ j of o. The first four units are
+# those of quaternions, the first two of complex numbers; more than eight keep no products orthogonal (Hurwitz, 1898).
+SIGNS = (
+    (1, 1, 1, 1, 1, 1, 1, 1),
+    (-1, 1, -1, 1, -1, 1, 1, -1),
+    (-1, 1, 1, -1, -1, -1, 1, 1),
+    (-1, -1, 1, 1, -1, 1, -1, 1),
+    (-1, 1, 1, 1, 1, -1, -1, -1),
+    (-1, -1, 1, -1, 1, 1, 1, -1),
+    (-1, -1, -1, 1, 1, -1, 1, 1),
+    (-1, 1, -1, -1, 1, 1, -1, 1),
+)
 
 
 def differences(
@@ -33,11 +45,12 @@ def differences(
 
     Its expectation is the gradient of L averaged over a Gaussian of standard deviation σ, jumps included.
     """
-    total = torch.zeros_like(x).flatten(start_dim=1)
+    total, cut = torch.zeros_like(x).flatten(start_dim=1), split(net)
+    most = _points(net, x)
     with torch.no_grad():
-        for inputs, u, points in _draws(net, x, sigma, pairs, generator, in_fours=True):
-            plus, minus = _losses(net, loss, points.view(-1, *x.shape[1:]), labels[inputs], u.shape[1])
-            total[inputs, None].baddbmm_(plus.sub_(minus)[:, None], u)
+        for part in _parts(cut, x, labels, sigma, pairs, most, generator, orthogonal=True):
+            plus, minus = loss(cut.rest(part.points), part.labels).view(2, *part.u.shape[:2])
+            total[part.inputs, None].baddbmm_(plus.sub_(minus)[:, None], part.u)
     return (total / (2 * sigma * pairs)).reshape(x.shape)
 
 
@@ -52,91 +65,112 @@ def mean_gradient(
 ) -> Float[Tensor, "batch *shape"]:
     """Σ (∇L(x + σu) + ∇L(x − σu)) / (2 · pairs) over u ~ N(0, 1), drawn for each input, by back-propagation.
 
-    The u are independent: what gradients tell of ‖u‖, fours of one length would tell four times over.
+    The u are independent: what gradients tell of ‖u‖, blocks of one length would tell several times over.
     """
-    total = torch.zeros_like(x)
-    for inputs, u, drawn in _draws(net, x, sigma, pairs, generator, held=HELD):
-        points = drawn.reshape(-1, *x.shape[1:]).detach().requires_grad_()
+    cut, most = split(net), _points(net, x, HELD)
+    with torch.no_grad():
+        total = torch.zeros_like(cut.affine(x))
+    for part in _parts(cut, x, labels, sigma, pairs, most, generator):
+        points = part.points.detach().requires_grad_()
         with torch.enable_grad():
-            value = _losses(net, loss, points, labels[inputs], u.shape[1]).sum()
-            (gradient,) = torch.autograd.grad(value, points)
-        total[inputs] += gradient.reshape(2, *u.shape[:2], *x.shape[1:]).sum(dim=(0, 2))
-    return total / (2 * pairs)
+            (gradient,) = torch.autograd.grad(loss(cut.rest(points), part.labels).sum(), points)
+        total[part.inputs] += gradient.view(2, *part.u.shape[:2], *total.shape[1:]).sum(dim=(0, 2))
+    return cut.pull(x, total) / (2 * pairs)
 
 
-def _draws(
-    net: nn.Module,
+class _Part(NamedTuple):
+    """What one forward pass takes: some inputs, some of the u of each, and x + σu and x − σu behind the first layer."""
+
+    inputs: slice
+    u: Float[Tensor, "inputs pairs d"]
+    points: Float[Tensor, "2*inputs*pairs ..."]  # in the order [sign, input, pair]
+    labels: Int64[Tensor, "2*inputs*pairs"]
+
+
+def _parts(
+    cut: Split,
     x: Tensor,
+    labels: Tensor,
     sigma: float,
     pairs: int,
+    most: int,
     generator: Generator,
-    in_fours: bool = False,
-    held: int = 1,
-) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Parts of the work, each fit for one forward pass: inputs, some of their u, and the points x + σu and x − σu.
+    orthogonal: bool = False,
+) -> Iterator[_Part]:
+    """Parts of the work, of at most so many points, in which every input gets `pairs` draws in all.
 
-    u is [inputs, pairs, d] and the points [2, inputs, pairs, d]; every input gets `pairs` draws in all. The memory of a
-    part is used again by the next: new memory for each would cost as much as the Gaussians. in_fours: where d and the
-    pairs of a part allow; a part then ends with a four, unless the input's draws end there.
+    The memory of a part is used again by the next: new memory for each would cost as much as the Gaussians. What can be
+    prepared for several parts of one size is. orthogonal: in blocks as large as d and the pairs of a part allow; a part
+    then ends with a block, unless the input's draws end there.
     """
-    flat = x.flatten(start_dim=1)
-    most = max(_points(net, x, held) // 2, 1)
+    with torch.no_grad():
+        centres = cut.affine(x)
+    most, d = max(most // 2, 1), x[0].numel()
     n_pairs, n_inputs = min(pairs, most), min(max(most // pairs, 1), len(x))
-    in_fours = in_fours and n_pairs >= 4 and flat.shape[1] % 4 == 0
-    if in_fours and n_pairs < pairs:
-        n_pairs -= n_pairs % 4
-    gaussians = _Gaussians(n_inputs, n_pairs, flat.shape[1], x.dtype, generator, in_fours)
-    room = torch.empty(2 * n_inputs * n_pairs, flat.shape[1], dtype=x.dtype, device=x.device)
+    block = next(n for n in (8, 4, 2, 1) if n <= n_pairs and d % n == 0) if orthogonal else 1
+    if n_pairs < pairs:
+        n_pairs -= n_pairs % block
+    gaussians = _Gaussians(n_inputs, n_pairs, d, x.dtype, generator, block)
+    room = centres.new_empty(2 * n_inputs * n_pairs, *centres.shape[1:])
     for first in range(0, len(x), n_inputs):
         inputs = slice(first, min(first + n_inputs, len(x)))
-        rows, centre = inputs.stop - first, flat[inputs, None]
-        for start in range(0, pairs, n_pairs):
-            some = min(n_pairs, pairs - start)
-            u = gaussians.draw(rows, some).to(x.device)
-            points = room[: 2 * rows * some].view(2, *u.shape)
-            torch.add(centre, u, alpha=sigma, out=points[0])
-            torch.sub(centre, u, alpha=sigma, out=points[1])
-            yield inputs, u, points
+        rows, centre = inputs.stop - first, centres[inputs, None]
+        for some, times in ((n_pairs, pairs // n_pairs), (pairs % n_pairs, 1)):
+            if some == 0:
+                continue
+            points = room[: 2 * rows * some]
+            plus, minus = points.view(2, rows, some, *centres.shape[1:])
+            repeated = labels[None, inputs, None].expand(2, -1, some).flatten()
+            draw = gaussians.of(rows, some)
+            for _ in range(times):
+                u = draw().to(x.device)
+                with torch.no_grad():
+                    moved = cut.linear(u.reshape(-1, *x.shape[1:])).view(plus.shape)
+                    torch.add(centre, moved, alpha=sigma, out=plus)
+                    torch.sub(centre, moved, alpha=sigma, out=minus)
+                yield _Part(inputs, u, points, repeated)
 
 
 class _Gaussians:
-    """u ~ N(0, 1), all independent or in fours v, iv, jv, kv: v as d/4 quaternions, turned by their units.
+    """u ~ N(0, 1) in blocks of 1, 2, 4 or 8: v as d/block complex numbers or the like, times each of their units.
 
-    Each of the four has the law of v, so that means over them are unbiased; they are orthogonal and of one length, and
-    take a quarter of the random numbers. In `differences` that helps: for a linear function the squared error of n
-    pairs falls from (d + 1)/n to (d − 2)/n of |∇|². Choromanski et al., "Structured evolution with compact
-    architectures for scalable policy optimization", ICML 2018, have orthogonal directions.
+    Each of a block has the law of v, so that means over them are unbiased; they are orthogonal and of one length, and
+    take one vector of random numbers. In `differences` that helps: for a linear function the squared error of n pairs
+    is (d + 2 − block)/n of |∇|². Choromanski et al., "Structured evolution with compact architectures for scalable
+    policy optimization", ICML 2018, have orthogonal directions.
     """
 
-    def __init__(self, rows: int, pairs: int, d: int, dtype: torch.dtype, generator: Generator, in_fours: bool) -> None:
-        device = generator.device
-        self.generator, self.in_fours = generator, in_fours
-        self.u = torch.empty(rows * pairs, d, dtype=dtype, device=device)
-        if in_fours:
-            fours = -(-pairs // 4)
-            self.drawn = torch.empty(rows * fours, d, dtype=dtype, device=device)
-            first = 4 * torch.arange(fours, device=device).view(-1, 1, 1)  # part of each four's v
-            self.parts = (first + torch.tensor(PARTS, device=device)).flatten()
-            self.signs = torch.tensor(SIGNS, dtype=dtype, device=device).repeat(fours, 1).view(-1, 1)
+    def __init__(self, rows: int, pairs: int, d: int, dtype: torch.dtype, generator: Generator, block: int) -> None:
+        device, blocks = generator.device, -(-pairs // block)
+        self.generator, self.block = generator, block
+        self.drawn = torch.empty(rows, blocks, d, dtype=dtype, device=device)
+        if block > 1:
+            units = torch.arange(block, device=device)
+            first = block * torch.arange(blocks, device=device).view(-1, 1, 1)  # part of each block's v
+            self.parts = (first + (units[:, None] ^ units)).flatten()
+            signs = torch.tensor(SIGNS, dtype=dtype, device=device)[:block, :block]
+            self.signs = signs.repeat_interleave(d // block, dim=1).flatten()
+            self.u = torch.empty(rows, blocks, block * d, dtype=dtype, device=device)
 
-    def draw(self, rows: int, pairs: int) -> Float[Tensor, "rows pairs d"]:
-        """So many of each row, no more than at first; they live until the next draw."""
-        u, d = self.u[: rows * pairs], self.u.shape[1]
-        if not self.in_fours:
-            return u.normal_(generator=self.generator).view(rows, pairs, d)
-        drawn = self.drawn[: rows * -(-pairs // 4)].normal_(generator=self.generator)
-        turned = u.view(rows, 4 * pairs, d // 4)
-        torch.index_select(drawn.view(rows, -1, d // 4), 1, self.parts[: 4 * pairs], out=turned)
-        return turned.mul_(self.signs[: 4 * pairs]).view(rows, pairs, d)
+    def of(self, rows: int, pairs: int) -> Callable[[], Float[Tensor, "rows pairs d"]]:
+        """What draws so many of each row, no more than at first; they live until the next draw."""
+        n, blocks, d = self.block, -(-pairs // self.block), self.drawn.shape[2]
+        drawn = self.drawn[:rows, :blocks]
+        if n == 1:
+            return partial(drawn.normal_, generator=self.generator)
+        pieces, parts, u = drawn.view(rows, -1, d // n), self.parts[: blocks * n * n], self.u[:rows, :blocks]
+        turned, asked = u.view(rows, -1, d // n), u.view(rows, -1, d)[:, :pairs]
+
+        def draw() -> Tensor:
+            drawn.normal_(generator=self.generator)
+            torch.index_select(pieces, 1, parts, out=turned)
+            u.mul_(self.signs)
+            return asked
+
+        return draw
 
 
-def _losses(net: nn.Module, loss: Loss, points: Tensor, labels: Tensor, pairs: int) -> Float[Tensor, "2 inputs pairs"]:
-    """L at points that stand in the order [sign, input, pair]."""
-    repeated = labels[None, :, None].expand(2, -1, pairs)
-    return loss(net(points), repeated.reshape(-1)).view(repeated.shape)
-
-
-def _points(net: nn.Module, x: Float[Tensor, "batch *shape"], held: int) -> int:
+def _points(net: nn.Module, x: Float[Tensor, "batch *shape"], held: int = 1) -> int:
     """How many points one pass takes at once."""
     entries = ENTRIES_CPU if x.device.type == "cpu" else ENTRIES_GPU // held
     return min(max(entries // _widest(net, x), 2), MOST_POINTS)
