@@ -189,7 +189,7 @@ def test_every_proposal_lies_in_ball_and_box_and_costs_what_it_says(spec, attack
         x = inputs(spec, 4).sigmoid()
         threat = Threat(eps, norm)
     passes = []
-    net.register_forward_hook(lambda _module, args, _out: passes.append(len(args[0])))
+    net.output.register_forward_hook(lambda _module, args, _out: passes.append(len(args[0])))
     proposal = propose(attack, net, x, torch.arange(4) % spec.classes, threat, generator())
     assert threat.contains(proposal.x, x).all()
     assert sum(passes) == int(proposal.queries.sum())
