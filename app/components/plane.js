@@ -265,6 +265,7 @@ function planeControls(root, { state, setting, choose }) {
   part("new").onclick = () => {
     if (!setting()) return undefined;
     if (INPUTS[state().plane] === 1) return choose("pseed", 1 + Math.floor(Math.random() * 9998));
+    if (setting().tests.length < 3) return undefined;
     return choose("three", threeByChance(setting().tests));
   };
   return {

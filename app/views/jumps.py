@@ -121,7 +121,7 @@ def show_table(asked: jumps.Question, ladder: Ladder, rung: int) -> None:
         st.info(jump_table.WAIT, icon=":material/hourglass:")
         return
     st.caption(jump_table.words(found))
-    st.dataframe(jump_table.table(found), hide_index=True, height=330, key="jumps_table")
+    st.dataframe(jump_table.table(found), hide_index=True, height=330, placeholder="–", key="jumps_table")
     files = (
         ("CSV of these borders", lambda: jump_table.csv(found), "kwta-jumps.csv", "text/csv", "jumps_csv"),
         (

@@ -150,7 +150,7 @@ def show_counts(job: region_counts.Job, over: str) -> None:
 def show_table(asked: regions.Question, ladder: regions.Ladder, rung: int) -> None:
     found = region_table.cells(asked, ladder, rung)
     st.caption(region_table.words(found))
-    st.dataframe(region_table.table(found), hide_index=True, height=330, key="regions_table")
+    st.dataframe(region_table.table(found), hide_index=True, height=330, placeholder="–", key="regions_table")
     for label, make, kind in (
         ("CSV", region_table.csv, "text/csv"),
         ("JSON", region_table.as_json, "application/json"),
