@@ -39,8 +39,11 @@ FOLDER = Path(__file__).parent
 BEFORE = ("shared", "palette")
 PARTS = {
     "attack": ("numbers", "blocks", "cells"),
+    "line": ("numbers", "blocks"),
     "jumps": ("numbers", "blocks", "cells", "rungs", "plane"),
+    "patterns": ("numbers", "blocks"),
     "regions": ("numbers", "blocks", "cells", "rungs", "plane"),
+    "train": ("numbers", "blocks"),
 }
 
 

@@ -11,23 +11,10 @@ const DENSE = 1000; // jumps in one picture, from which those at one place are p
 const LEAST_END = 2.2; // px: radius of the circles at a jump where others are close
 const STEP = 0.01; // of the data box: how far an arrow key moves an end; ten times with Shift
 const RELU = -1;
-const PLAY = "M3 2l11 6-11 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
-
-const clampTo = (v, low, high) => Math.min(Math.max(v, low), high);
-const product = (shape) => shape.reduce((a, b) => a * b, 1);
-const plural = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
 
 async function unpacked(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const buffer = await new Response(stream).arrayBuffer();
-  const length = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  let at = 4 + length;
-  const take = (n, kind = Uint8Array) => {
-    const size = n * kind.BYTES_PER_ELEMENT;
-    at += size;
-    return new kind(buffer.slice(at - size, at));
-  };
+  const { header, body } = headed(await unzipped(bytes));
+  const { take } = reader(body);
   const size = product(header.shape);
   for (const end of header.ends) end.x = take(size, Float32Array);
   for (const r of header.rungs) {
@@ -93,13 +80,6 @@ function wins(r, sizes, p, l, unit) {
   return (r.bits[at + (unit >> 3)] >> (7 - (unit & 7))) & 1;
 }
 
-function rgbOf(colour) {
-  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  probe.fillStyle = colour;
-  probe.fillRect(0, 0, 1, 1);
-  return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
-}
-
 function palette(root) {
   const c = theme(root);
   return { ...c, twin: c.dark ? "#A9B4BE" : "#5B6670", rgb: { layers: c.layers.map(rgbOf) } };
@@ -107,9 +87,7 @@ function palette(root) {
 
 // A tidy step for about n ticks over a range.
 function ticks(low, high, n) {
-  const raw = (high - low) / n;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw);
+  const step = roundUp((high - low) / n);
   const found = [];
   for (let i = Math.ceil(low / step); i * step <= high + 1e-9 * step; i++) found.push(i * step);
   return { step, found, decimals: clampTo(-Math.floor(Math.log10(step) + 1e-9), 0, 8) };
@@ -129,7 +107,6 @@ export default mounted((root, send) => {
   let refusal = ""; // why the number typed for an end is none
   let playing = false, direction = 1, place = 0, spoken = 0;
   let colours = palette(root);
-  let queue = Promise.resolve();
   let raster = null; // the last one painted, as long as nothing of it changes
 
   // ----- talking with the page
@@ -530,7 +507,7 @@ export default mounted((root, send) => {
     progress.classList.toggle("done", d.training.done);
     progress.firstElementChild.value = d.training.share;
     set(progress.lastElementChild, d.state.weights === "trained" ? `${d.training.words}${d.training.done ? ` at γ = ${fixed(d.home, 2)}` : ""}` : "");
-    part("play").querySelector("path").setAttribute("d", playing ? PAUSE : PLAY);
+    part("play").querySelector("path").setAttribute("d", playIcon(playing));
     set(part("play").querySelector("span"), playing ? "Pause" : "Play");
     stage.style.height = `${clampTo(window.innerHeight - (state.bare ? 215 : 335), 300, 900)}px`;
     const width = map.clientWidth || 200;
@@ -844,17 +821,12 @@ export default mounted((root, send) => {
   const resized = () => draw();
   window.addEventListener("resize", resized);
 
-  let bytes = null;
   return {
-    update(data) {
-      if (!data || data === bytes) return;
-      bytes = data;
-      queue = queue.then(async () => {
-        adopt(await unpacked(data));
-        draw();
-        speak();
-      });
-    },
+    update: inTurn(async (bytes) => {
+      adopt(await unpacked(bytes));
+      draw();
+      speak();
+    }),
     destroy() {
       playing = false;
       clock.stop();

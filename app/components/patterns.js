@@ -11,15 +11,9 @@ const FAINTEST = 0.3; // how much of its colour the weakest winner has
 const STEP = 0.01; // of the data box: how far an arrow key moves a point; ten times with Shift
 const GLYPHS = { both: "■", first: "◤", second: "◢" };
 
-const clampTo = (v, low, high) => Math.min(Math.max(v, low), high);
-const product = (shape) => shape.reduce((a, b) => a * b, 1);
-
 function parsed(bytes) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-  let at = 4 + length;
-  const take = (n) => bytes.slice(at, (at += n));
-  const floats = (n) => new Float32Array(take(4 * n).buffer);
+  const { header, body } = headed(bytes);
+  const { take, floats } = reader(body);
   const m = header.inputs.length;
   const size = product(header.shape);
   for (const input of header.inputs) input.x = floats(size);
@@ -108,13 +102,6 @@ const STAMPS = {
   first: (x, y, q) => (q < 5 ? (y < q / 2 ? 1 : 2) : x + y < q - 1 ? 1 : 2),
   second: (x, y, q) => (q < 5 ? (y >= q / 2 ? 1 : 2) : x + y > q - 1 ? 1 : 2),
 };
-
-function rgbOf(colour) {
-  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  probe.fillStyle = colour;
-  probe.fillRect(0, 0, 1, 1);
-  return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
-}
 
 const mixed = (from, to, share) => from.map((v, i) => Math.round(v + (to[i] - v) * share));
 

@@ -4,6 +4,7 @@
 //   theme(element)              colours of the current theme, classes and layers by their number, and whether it is dark
 //   whenThemeChanges(el, call)  call() after a switch between light and dark; returns a function that stops it
 //   fitted(canvas, draw)        keeps the canvas sharp at any size and density; .redraw() paints again, .stop() ends it
+//   rgbOf(colour)               [red, green, blue] of any CSS colour
 //   viridis(t)                  a perceptually uniform sequence for t in 0..1
 //   number(x, digits)           a number with a real minus sign; digits are significant ones
 //   fixed(x, decimals)          the same with so many decimals
@@ -28,6 +29,13 @@ function viridis(t) {
   const i = Math.min(Math.floor(place), VIRIDIS.length - 2);
   const mix = VIRIDIS[i].map((a, c) => Math.round(a + (VIRIDIS[i + 1][c] - a) * (place - i)));
   return `rgb(${mix.join(",")})`;
+}
+
+function rgbOf(colour) {
+  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  probe.fillStyle = colour;
+  probe.fillRect(0, 0, 1, 1);
+  return [...probe.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
 function mounted(create) {

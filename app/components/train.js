@@ -2,7 +2,6 @@
 // What a block holds is described in app/compute/packing.py.
 
 const NEGATIVE = [0, 114, 178], POSITIVE = [213, 94, 0];
-const PLAY = "M3 2l11 6-11 6z", PAUSE = "M3 2h4v12H3zM9 2h4v12H9z";
 const SECONDS_PER_EXAMPLE = 1.4;
 const RETRY_MS = 4000; // an answer that does not come in this time has been lost
 const STOP = "M3 3h10v10H3z", AGAIN = "M8 2a6 6 0 1 0 6 6h-2a4 4 0 1 1-4-4v3l5-4-5-4z";
@@ -10,21 +9,6 @@ const STRIP = 16; // height of the row of units of a layer, in pixels
 
 const percent = (x) => (x === null || x === undefined ? "–" : fixed(100 * x, 1) + " %");
 const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-
-async function unpacked(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const buffer = await new Response(stream).arrayBuffer();
-  const length = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  return { header, body: new Uint8Array(buffer, 4 + length) };
-}
-
-// Hands out the arrays of a block one after another.
-class Reader {
-  constructor(body) { this.body = body; this.at = 0; }
-  take(n) { const part = this.body.subarray(this.at, this.at + n); this.at += n; return part; }
-  words(n) { const part = this.take(2 * n); return Uint16Array.from({ length: n }, (_, i) => part[2 * i] | (part[2 * i + 1] << 8)); }
-}
 
 class Player {
   constructor(root, send) {
@@ -69,15 +53,9 @@ class Player {
       whenThemeChanges(root, () => this.draw()),
       keys({ " ": () => this.toggle(), ArrowRight: step(1), ArrowLeft: step(-1), Home: () => this.go(0, true) }),
     ];
+    this.update = inTurn((bytes) => this.receive(bytes));
     this.clock = frames((seconds) => this.tick(seconds));
     this.clock.start();
-  }
-
-  update(data) {
-    if (data && data !== this.data) {
-      this.data = data;
-      this.receive(data);
-    }
   }
 
   destroy() {
@@ -86,8 +64,8 @@ class Player {
   }
 
   async receive(bytes) {
-    const { header, body } = await unpacked(bytes);
-    const reader = new Reader(body);
+    const { header, body } = headed(await unzipped(bytes));
+    const block = reader(body);
     const isAnswer = this.isAnswer(header);
     if (header.key !== this.key || (this.wish === "again" && isAnswer)) {
       if (header.start !== 0) { this.request(0); return; }
@@ -98,16 +76,16 @@ class Player {
     if (header.setting) this.setting = header.setting;
     if (!this.setting) return;
     const { picture, lit, classes, labels } = this.setting;
-    const size = picture.reduce((a, b) => a * b, 1), units = lit.reduce((a, b) => a + b, 0), n = labels.length;
+    const size = product(picture), units = lit.reduce((a, b) => a + b, 0), n = labels.length;
     header.sides.forEach((side, i) => {
       side.frames.forEach((frame, j) => {
-        const arrays = { picture: reader.take(size), lit: reader.take(n * units), sure: reader.take(n * classes.length) };
+        const arrays = { picture: block.take(size), lit: block.take(n * units), sure: block.take(n * classes.length) };
         this.sides[i][header.start + j] = { ...frame, ...arrays };
       });
       const { frames, ...rest } = side;
       this.ends[i] = rest;
     });
-    if (header.setting) this.readSetting(reader);
+    if (header.setting) this.readSetting(block);
     this.asked = -1;
     this.scrub.max = String(Math.max(...this.ends.map((end) => end.total_steps)));
     if (this.wish && !isAnswer) this.request(this.wish === "again" ? 0 : this.length);
@@ -125,11 +103,11 @@ class Player {
     return header.cancelled || header.sides.every((side) => side.ended);
   }
 
-  readSetting(reader) {
+  readSetting(block) {
     const { planar, examples, points } = this.setting;
     const n = examples.reduce((a, b) => a * b, 1);
-    this.examples = planar ? reader.words(n) : reader.take(n);
-    if (planar) { this.points = reader.words(2 * points); this.pointLabels = reader.take(points); }
+    this.examples = planar ? block.words(n) : block.take(n);
+    if (planar) { this.points = block.words(2 * points); this.pointLabels = block.take(points); }
   }
 
   // As long as the longer one: of a run that diverged, the last frame stays.
@@ -441,7 +419,7 @@ class Player {
   describe() {
     const at = Math.floor(this.position);
     this.scrub.value = String(this.latest.step);
-    this.playButton.querySelector("path").setAttribute("d", this.playing ? PAUSE : PLAY);
+    this.playButton.querySelector("path").setAttribute("d", playIcon(this.playing));
     this.playButton.querySelector("span").textContent = this.playing ? "Pause" : "Play";
     const failed = [0, 1].filter((i) => this.ends[i].failed && at >= this.sides[i].length - 1);
     const results = [0, 1].map((i) => failed.includes(i) ? `${this.name(i)}: ${this.ends[i].message}`
