@@ -57,6 +57,15 @@ class Threat:
         """
         return TOLERANCE * max([1.0, *(abs(bound) for bound in (self.low, self.high) if isfinite(bound))])
 
+    def whole(self, d: int) -> float:
+        """The radius from which on every input of d entries in the box is allowed, whichever it starts from.
+
+        >>> Threat(0.1, "l2").whole(4)
+        2.0
+        """
+        width = self.high - self.low
+        return width if self.norm == "linf" else width * d**0.5
+
     def check(self, x: Float[Tensor, "batch *shape"]) -> None:
         """Raises ValueError unless all inputs are finite fractional numbers in the box, up to rounding."""
         if not x.is_floating_point():

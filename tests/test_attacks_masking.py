@@ -16,7 +16,7 @@ from kwta.attacks.masking import SIGNS, diagnosed, enough, verdict
 from kwta.attacks.noise import Noise
 from kwta.attacks.outcomes import Outcome, Robustness
 from kwta.attacks.significance import binomial_tail, mcnemar
-from kwta.attacks.signs import Evidence, _radii, ascent, gradients, larger_eps, missed, one_step
+from kwta.attacks.signs import LEVEL, TOLERATED, Evidence, _radii, ascent, gradients, larger_eps, missed, one_step
 from kwta.attacks.square import Square
 from kwta.threats import Threat
 
@@ -147,6 +147,27 @@ def test_signs_of_single_gradients_need_images_and_attacks_do_not():
     assert verdict((sign(False, True), sign(True, False)), 1000) == "masked"
     assert verdict((sign(True, False),), 5) == "not enough images to tell"
     assert verdict((sign(True, True),), 15) == "masked"
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "verdict_"),
+    [(0, 97, "no sign of masking"), (2, 444, "no sign of masking"), (4, 97, "not enough images to tell")],
+)
+def test_images_do_not_suffice_while_the_share_that_gradients_missed_is_in_doubt(count, n, verdict_):
+    p = binomial_tail(count, n, TOLERATED)
+    sign = Evidence("missed", p < LEVEL, "", {"missed": float(count), "p": p})
+    assert enough(n)
+    assert verdict((sign,), n) == verdict_
+
+
+def test_where_eps_is_larger_than_the_box_signs_of_gradients_are_those_of_the_whole_box():
+    """Steps and neighbours are shares of ε; 80 % of the box away even a network with ReLU has other gradients."""
+    x, labels = images(40)
+    for threat, whole in ((Threat(8.0), 1.0), (Threat(80.0, "l2"), 8.0)):
+        found = evaluated(trained(0.05), x, labels, threat, (Pgd(step=0.1, steps=3),))
+        assert Case(trained(0.05), x, labels, found).threat == replace(threat, eps=whole)
+    near = evaluated(trained(0.05), x, labels, THREAT, (Pgd(step=0.1, steps=3),))
+    assert Case(trained(0.05), x, labels, near).threat == THREAT
 
 
 def test_enough_images_are_some_dozens():

@@ -55,7 +55,9 @@ class Case:
         batch: int = BATCH,
     ) -> None:
         right = torch.from_numpy(found.correct.copy()).to(x.device)
-        self.net, self.found, self.threat, self.every = evaluating(net), found, found.threat, x
+        self.net, self.found, self.every = evaluating(net), found, x
+        # Steps and neighbours are shares of ε, which say nothing of gradients where ε is larger than the data box.
+        self.threat = replace(found.threat, eps=min(found.threat.eps, found.threat.whole(x[0].numel())))
         self.x, self.labels, self.n, self.batch = x[right], labels[right], int(right.sum()), batch
         self.end = None if seconds is None else perf_counter() + seconds
         climbers = [outcome for outcome in found.attacks if follows_gradients(outcome)]

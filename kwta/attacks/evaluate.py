@@ -14,11 +14,12 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Integer
 from torch import Generator, Tensor, nn
 
 from kwta.attacks.ensembles import Spec, standard
 from kwta.attacks.judge import judged, predicted
+from kwta.attacks.labels import checked
 from kwta.attacks.noise import Noise
 from kwta.attacks.outcomes import Outcome, Progress, Record, Robustness, Skipped
 from kwta.attacks.proposal import Proposal
@@ -56,7 +57,7 @@ class Budget:
 def evaluate(
     net: nn.Module,
     x: Float[Tensor, "n *shape"],
-    labels: Int64[Tensor, " n"],
+    labels: Integer[Tensor, " n"],
     threat: Threat,
     attacks: Sequence[Spec] | None = None,
     seed: int = 0,
@@ -74,7 +75,8 @@ def evaluate(
     spec given twice.
     """
     attacks = tuple(standard(threat, prod(x.shape[1:])) if attacks is None else attacks)
-    _check(x, labels, threat, attacks, batch)
+    _check(x, threat, attacks, batch)
+    labels = checked(labels, x, net)
     limits = budget or Budget()
     return _records(_Evaluation(evaluating(net), x, labels, threat, seed, twin, limits, batch), attacks)
 
@@ -219,11 +221,9 @@ def names(attacks: Sequence[Spec]) -> list[str]:
     return found
 
 
-def _check(x: Tensor, labels: Tensor, threat: Threat, attacks: tuple[Spec, ...], batch: int) -> None:
+def _check(x: Tensor, threat: Threat, attacks: tuple[Spec, ...], batch: int) -> None:
     if not len(x):
         raise ValueError("robustness needs at least one image, got none")
-    if len(x) != len(labels):
-        raise ValueError(f"there are {len(x)} images but {len(labels)} labels; each needs one")
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     twice = [spec for spec, count in Counter(attacks).items() if count > 1]

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Integer
 from torch import Tensor, nn
 
+from kwta.attacks.labels import checked
 from kwta.attacks.per_input import per_input
 from kwta.patterns.winners import evaluating
 from kwta.threats import Threat
@@ -29,14 +30,16 @@ class Judgement:
 def judged(
     net: nn.Module,
     x: Float[Tensor, "batch *shape"],
-    labels: Int64[Tensor, "batch"],
+    labels: Integer[Tensor, "batch"],
     proposed: Float[Tensor, "batch *shape"],
     threat: Threat,
 ) -> Judgement:
     """argmax f(z) ≠ label, where z is the proposal brought back to ball and box, whatever the attack has made of it.
 
-    A proposal that is not finite counts as the input itself, and so does one for an input that is wrong already.
+    A proposal that is not finite counts as the input itself, and so does one for an input that is wrong already. Raises
+    ValueError for labels that do not fit the inputs or the network.
     """
+    labels = checked(labels, x, net)
     wrong = predicted(net, x) != labels
     finite = torch.isfinite(proposed[:, None]).flatten(start_dim=1).all(dim=1)
     allowed = torch.where(per_input(wrong | ~finite, x), x, proposed.detach())

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from kwta.attacks import signs
 from kwta.attacks.case import BATCH, Case, TimeUp, follows_gradients
+from kwta.attacks.labels import checked
 from kwta.attacks.outcomes import Robustness
 from kwta.attacks.significance import binomial_tail
 from kwta.attacks.signs import LEVEL, TOLERATED, Evidence
@@ -19,6 +20,7 @@ Verdict = Literal[
 
 # Images suffice if masking that hides a fifth of them would be seen nine times in ten.
 HIDDEN, POWER = 0.2, 0.9
+DOUBTFUL = 0.2  # images that gradients missed: a p below this but above LEVEL neither speaks for masking nor against it
 SIGNS = {
     "beaten": signs.beaten,
     "missed": signs.missed,
@@ -49,14 +51,15 @@ class Masking:
 def diagnosed(
     net: nn.Module,
     x: Float[Tensor, "n *shape"],
-    labels: Int64[Tensor, " n"],
+    labels: Integer[Tensor, " n"],
     found: Robustness,
     seconds: float | None = None,
     batch: int = BATCH,
 ) -> Masking:
     """The verdict on a network from its evaluation on these images, and from further attacks that follow gradients.
 
-    "masked" if any evidence speaks for it; "no sign of masking" only from enough images. seconds: of the further
+    "masked" if any evidence speaks for it; "no sign of masking" only from enough images, and not while the share that
+    gradients missed is in doubt: more images settle it. seconds: of the further
     attacks; when they are over no further batch of images begins. Raises ValueError if the evaluation has no attack
     that follows gradients for several steps (Pgd), or is one of other images, and for negative seconds.
     """
@@ -68,7 +71,7 @@ def diagnosed(
 def diagnose(
     net: nn.Module,
     x: Float[Tensor, "n *shape"],
-    labels: Int64[Tensor, " n"],
+    labels: Integer[Tensor, " n"],
     found: Robustness,
     seconds: float | None = None,
     batch: int = BATCH,
@@ -80,7 +83,7 @@ def diagnose(
         raise ValueError("masking is what Pgd is compared with others for, but the evaluation has no Pgd of many steps")
     if seconds is not None and seconds < 0:
         raise ValueError(f"the seconds must be 0 or more, or None, got {seconds}")
-    return _collected(Case(net, x, labels, found, seconds, batch))
+    return _collected(Case(net, x, checked(labels, x, net), found, seconds, batch))
 
 
 def enough(n: int) -> bool:
@@ -93,7 +96,8 @@ def verdict(evidence: tuple[Evidence, ...], n: int) -> Verdict:
     """What the evidence comes to; single gradients of few images prove nothing."""
     if any(sign.speaks and (sign.decisive or enough(n)) for sign in evidence):
         return "masked"
-    return "no sign of masking" if enough(n) else "not enough images to tell"
+    is_open = any(sign.name == "missed" and sign.numbers.get("p", 1.0) < DOUBTFUL for sign in evidence)
+    return "no sign of masking" if enough(n) and not is_open else "not enough images to tell"
 
 
 def _collected(case: Case) -> Iterator[Evidence | Masking]:

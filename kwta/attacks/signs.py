@@ -126,8 +126,7 @@ def larger_eps(case: Case) -> Evidence:
 
 def _radii(threat: Threat, d: int) -> list[float]:
     """Multiples of ε below the radius that reaches every corner of the box, and that radius."""
-    width = threat.high - threat.low
-    whole = width if threat.norm == "linf" else width * d**0.5
+    whole = threat.whole(d)
     return [m * threat.eps for m in MULTIPLES if m * threat.eps < whole] + [whole]
 
 

@@ -78,7 +78,9 @@ def chosen(text: str) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in wanted:
         if name not in _known():
-            raise ArgumentTypeError(f"must be some of {', '.join(_known())} with commas between, got {text!r}")
+            raise ArgumentTypeError(
+                f"must be some of {', '.join(_known())}, commas and no spaces between, got {text!r}"
+            )
     return wanted
 
 
@@ -96,12 +98,14 @@ def run(arguments: Namespace, console: Console) -> int:
     net = checkpoint.network(arguments.checkpoint)
     with misuse():
         device = devices.pick(arguments.device)
-        budget = Budget(arguments.seconds, arguments.queries)
+    budget = _budget(arguments)
     data = data_options.loaded(data_spec(arguments, net), console)
     network_options.check_fit(net.spec, data)
     threat, attacks = _asked(arguments, data)
     x, labels = _images(data, arguments.images, console)
     twin = twins.found(arguments, net, console) if "transfer" in names(attacks) else None
+    if twin is None and set(names(attacks)) == {"transfer"}:
+        raise UsageError("no attack is left: transfer, the only one asked for, needs a twin")
     net, twin, x, labels = net.to(device), twin and twin.to(device), x.to(device), labels.to(device)
     with threads.few(net):
         start = time.perf_counter()
@@ -114,16 +118,26 @@ def run(arguments: Namespace, console: Console) -> int:
     return 0
 
 
+def _budget(arguments: Namespace) -> Budget:
+    """Raises UsageError where nothing could be spent."""
+    seconds, queries = arguments.seconds, arguments.queries
+    if seconds is not None and not seconds > 0:
+        raise UsageError(f"--seconds must be positive, got {seconds:g}")
+    if queries is not None and queries < 1:
+        raise UsageError(f"--queries must be at least 1, got {queries}")
+    return Budget(seconds, queries)
+
+
 def _known() -> tuple[str, ...]:
     return tuple(catalogue(Threat(1.0), 1, thorough=False))
 
 
 def _asked(arguments: Namespace, data: Data) -> tuple[Threat, tuple[Spec, ...]]:
     """The threat and the attacks. Raises UsageError for a radius that leaves nothing to do."""
+    if arguments.eps <= 0:
+        raise UsageError(f"--eps must be positive, got {arguments.eps:g}")
     with misuse():
         threat = Threat(arguments.eps, arguments.norm, *data.box)
-    if not threat.eps > 0:
-        raise UsageError(f"--eps must be positive, got {arguments.eps:g}")
     known = catalogue(threat, prod(data.shape), arguments.thorough)
     ensemble = (standard if arguments.thorough else quick)(threat, prod(data.shape))
     return threat, ensemble if arguments.attacks is None else tuple(known[name] for name in arguments.attacks)
