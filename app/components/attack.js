@@ -11,6 +11,7 @@ const TITLES = { white: "White-box", black: "Black-box", adaptive: "Adaptive" };
 const NAMES = { pgd: "PGD", fgsm: "FGSM", mim: "MI-FGSM", square: "Square", random_search: "random search", noise: "random noise", adaptive: "smoothed gradient" };
 const EPS_STEPS = 200; // of the slider
 const NARROW = 640;
+const FIELDS = [["index", "image"], ["stride", "stride"], ["steps", "steps"], ["queries", "queries"]]; // and their controls
 const PARTS = 4; // of a plane: paths, cells, two fields
 
 const signed = (x, digits = 3) => (x > 0 ? "+" : "") + number(x, digits);
@@ -533,10 +534,9 @@ export default mounted((root, send) => {
     part("rung").value = String(rung);
     const ks = d.ladder[rung][2].join(", ");
     setText(part("gamma-says"), `${fixed(state.agamma, 2)}, k = ${ks.length > 9 ? `${ks.slice(0, 8)}…` : ks}`);
-    part("rung").setAttribute("aria-valuetext", `γ = ${fixed(state.agamma, 2)}, k = ${ks}`);
-    for (const [name, key] of [["index", "image"], ["stride", "stride"], ["steps", "steps"], ["queries", "queries"]]) {
-      if (root.activeElement !== part(name)) part(name).value = name === "index" && !/^\d+$/.test(state.image) ? "" : String(state[key]);
-    }
+    setText(part("gamma-home"), homeWords());
+    part("rung").setAttribute("aria-valuetext", `γ = ${fixed(state.agamma, 2)}, k = ${ks}${homeWords() ? `; ${homeWords()}` : ""}`);
+    for (const [name, key] of FIELDS) if (root.activeElement !== part(name)) part(name).value = fieldText(key);
     part("index").max = String(d.tests - 1);
     const progress = part("progress");
     progress.classList.toggle("done", d.training.done);
@@ -547,6 +547,14 @@ export default mounted((root, send) => {
     const width = stage.clientWidth || 900, room = clampTo(window.innerHeight - (state.bare ? 130 : 300), 370, 900);
     stage.style.height = `${Math.round(width < NARROW ? layout(width, room).height : Math.min(layout(width, room).height, room))}px`;
   }
+
+  // γ of the shared controls, where the view's own is another one.
+  function homeWords() {
+    if (state.who === "relu" || d.home === null || fixed(state.agamma, 2) === fixed(d.home, 2) || !d.training.done) return "";
+    return `${state.learned === "trained" ? "trained at" : "sidebar:"} γ = ${fixed(d.home, 2)}`;
+  }
+
+  const fieldText = (key) => (key === "image" && !/^\d+$/.test(state.image) ? "" : String(state[key]));
 
   function placeWords() {
     part("place").max = String(last());
@@ -559,7 +567,7 @@ export default mounted((root, send) => {
   function seeWords() {
     const ended = COLUMNS.filter((name) => columns[name].whole && columns[name].places.length);
     if (!d.training.done) return `The network is still ${d.training.words}; the attacks run again on what it has learned so far.`;
-    if (columns.white.fooled === 0 && columns.white.places[0]?.distance === 0) return `The network is wrong here without any attack: it says ${d.classes[columns.white.places[0].says]}.`;
+    if (isWrongAtFirst()) return `The network is wrong here without any attack: it says ${d.classes[columns.white.places[0].says]}.`;
     if (ended.length < 3) return "The attacks are under way …";
     const found = (name) => (columns[name].fooled >= 0 ? `fools it at ${whenOf(columns[name], columns[name].fooled)}` : `does not fool it in ${columns[name].budget}`);
     const short = (name) => title(name).split(": ")[1];
@@ -569,19 +577,24 @@ export default mounted((root, send) => {
 
   function whyWords() {
     const [white, adaptive] = [columns.white, columns.adaptive];
-    if (!d.training.done || !counts(white) || !counts(adaptive)) return "";
+    if (!d.training.done || isWrongAtFirst() || !counts(white) || !counts(adaptive)) return "";
     const [w, v] = [white, adaptive].map((c) => {
       const sum = gained(c, c.way.ways - 1);
       return { gap: `f[${d.classes[rival(c)]}] − f[${d.classes[d.victim.label]}]`, words: `${signed(sum.slopes, 2)} by slopes, ${signed(sum.jumps, 2)} by jumps` };
     });
     const start = `${w.gap} gains ${w.words} on the white-box way; ${v.gap === w.gap ? "" : `${v.gap} gains `}${v.words} on the adaptive one.`;
-    if (state.who === "relu") return `${start} ReLU has no jumps: what a gradient sees is all there is.`;
-    if (white.fooled < 0 && (adaptive.fooled >= 0 || columns.black.fooled >= 0)) {
-      return `${start} A gradient sees the slope of its own region, not the jumps around it: this failure of the white-box attack is gradient masking, not robustness.`;
-    }
-    if (white.fooled >= 0) return `${start} Here the gradient is good enough: k-WTA hides the jumps from it, but not always the way.`;
-    return `${start} No attack found an error within its budget; that proves nothing about stronger ones.`;
+    return `${start} ${lesson()}`.trim();
   }
+  // What one input can teach: whether gradients are masked, only many can tell.
+  function lesson() {
+    const isFooled = (name) => columns[name].fooled >= 0, smooth = state.who === "relu" ? "ReLU has no jumps" : hasJumps() ? "" : "Where all units win, there are no jumps";
+    if (isFooled("white")) return smooth ? `${smooth}: slopes do it all.` : "Here the gradient is good enough: k-WTA hides the jumps from it, but not always the way.";
+    if (!isFooled("black") && !isFooled("adaptive")) return columns.black.whole ? "No attack found an error within its budget; that proves nothing about stronger ones." : "";
+    if (smooth) return `${smooth}. Still, the white-box attack can fail on one image: its way may end on a low hill of the loss, or be too short. The network is not robust here; one image does not show masking.`;
+    return "A gradient sees the slope of its own region, not what lies behind its borders. The network is not robust here, the white-box attack only missed it: a hint of gradient masking. Many images decide, see Robustness.";
+  }
+  const hasJumps = () => d.ladder[rungOf(state.agamma)][2].some((k, l) => k < d.sizes[l]);
+  const isWrongAtFirst = () => columns.white.fooled === 0 && columns.white.places[0]?.distance === 0;
 
   function readout() {
     if (hover) return hover;
@@ -730,23 +743,37 @@ export default mounted((root, send) => {
       moved();
     });
   }
-  function typed(name, key, allowed) {
-    listen(part(name), "change", () => {
-      const value = Number(part(name).value);
-      const fits = part(name).value.trim() !== "" && allowed(value);
-      part(name).classList.toggle("wrong", !fits);
+  // What is typed is taken where it lies in its range, or else the range is told. A field that is left shows what holds.
+  function typed(name, key, called, low, high, isRight) {
+    const field = part(name), range = part(`${name}-range`);
+    const mark = (isWrong) => {
+      field.classList.toggle("wrong", isWrong);
+      field.setAttribute("aria-invalid", String(isWrong));
+    };
+    listen(field, "change", () => {
+      if (!d) return;
+      const said = field.value.trim().replace(",", "."), value = Number(said);
+      const fits = said !== "" && isRight(value) && value >= low && value <= high();
+      mark(!fits);
+      setText(range, fits ? "" : `${called}: from ${plain(low)} to ${plain(high())}`);
       if (!fits) return;
       state[key] = key === "image" ? String(value) : value;
       restart();
       draw();
       moved();
     });
+    listen(field, "blur", () => {
+      if (!d) return;
+      if (!field.classList.contains("wrong")) setText(range, ""); // told at an earlier visit
+      mark(false);
+      field.value = fieldText(key);
+    });
   }
-  const isWhole = (low, high) => (v) => Number.isInteger(v) && v >= low && v <= high();
-  typed("index", "image", isWhole(0, () => d.tests - 1));
-  typed("stride", "stride", (v) => v >= 1e-6 && v <= Math.max(1, d.box[1] - d.box[0]));
-  typed("steps", "steps", isWhole(1, () => 200));
-  typed("queries", "queries", isWhole(10, () => 10_000));
+  const plain = (v) => String(+v.toPrecision(4));
+  typed("index", "image", "Input", 0, () => d.tests - 1, Number.isInteger);
+  typed("stride", "stride", "Size of a step", 1e-6, () => Math.max(1, d.box[1] - d.box[0]), Number.isFinite);
+  typed("steps", "steps", "Steps", 1, () => 200, Number.isInteger);
+  typed("queries", "queries", "Queries", 10, () => 10_000, Number.isInteger);
   listen(part("more"), "click", () => {
     part("further").hidden = !part("further").hidden;
     part("more").setAttribute("aria-expanded", String(!part("further").hidden));
