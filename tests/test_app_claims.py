@@ -3,6 +3,7 @@
 import io
 import xml.etree.ElementTree as ElementTree
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,22 @@ def test_the_figures_draw_both_rules_and_name_the_ends():
     ]
     moved = plots.moved(shown, others)
     assert _curves(moved) == [list(100 * one.moved) for one in (*others, *shown)]
+
+
+@pytest.mark.parametrize(
+    "ends", [(0, 0), (0, 1.5), (3, 0), (100, 100), (98.5, 100), (50, 50), (40, 45), (100, 0), (20.5, 90)]
+)
+def test_the_labels_at_the_ends_of_lines_touch_neither_each_other_nor_the_axis(ends):
+    shown = [
+        replace(one, right=np.full(41, end * one.n / 100)) for one, end in zip(courses("relative"), ends, strict=True)
+    ]
+    figure = plots.right(shown, shown)
+    places = [plots.TALL * note.y / plots.TOP + note.yshift for note in figure.layout.annotations]
+    half = plots.LABEL / 2
+    assert abs(places[0] - places[1]) > 2 * half - 1e-9
+    assert all(half - 1e-9 < place < plots.TALL - half + 1e-9 for place in places)
+    assert (places[0] - places[1]) * (ends[0] - ends[1]) >= 0
+    assert max(abs(note.yshift) for note in figure.layout.annotations) < 3 * half + 1e-9
 
 
 @pytest.mark.parametrize("link", [{}, {"step": "absolute", "ceps": 0.25}, {"data": "moons"}, {"net": "conv 2,4 / 12"}])

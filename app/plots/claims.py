@@ -10,8 +10,10 @@ HEIGHT = 380
 STYLES = (("#D55E00", "solid"), ("#0072B2", "dash"))
 DARK = (("#FF8A50", "solid"), ("#56B4E9", "dash"))
 FAINT = {False: 0.3, True: 0.45}
-# Labels at the ends of two lines are this many pixels apart at least, of the height that 100 % takes.
-APART, TALL = 22, 270
+# The vertical axis, in percent and in pixels of a figure of HEIGHT: the frame is no smaller on a phone.
+TOP, TALL = 104, 240
+# The labels at the ends of two lines are so many pixels high, and stay between the ends of the axis.
+LABEL = 22
 
 
 class Course(Protocol):
@@ -68,7 +70,7 @@ def _figure(shown: tuple[Course, ...], others: tuple[Course, ...], title: str, v
     steps = len(shown[0].share) - 1
     ticks = np.arange(0, steps + 1, 10)
     figure.update_xaxes(title="step of PGD", range=[0, 1.2 * steps], tickvals=ticks, fixedrange=True)
-    figure.update_yaxes(range=[0, 104], fixedrange=True)
+    figure.update_yaxes(range=[0, TOP], fixedrange=True)
     figure.update_layout(
         title={"text": title, "font": {"size": 17}, "y": 0.99, "yanchor": "top"},
         height=HEIGHT,
@@ -81,8 +83,14 @@ def _figure(shown: tuple[Course, ...], others: tuple[Course, ...], title: str, v
 
 
 def _shifts(ends: list[float]) -> list[float]:
-    """How many pixels to move the labels of two ends up, so that they do not touch."""
-    gap = TALL * (ends[0] - ends[1]) / 100
-    push = max(APART - abs(gap), 0) / 2
-    up = 1 if gap >= 0 else -1
-    return [up * push, -up * push]
+    """How many pixels up to move the labels of two ends, so that they neither touch nor leave the axis.
+
+    >>> _shifts([0.0, 0.0]), _shifts([50.0, 40.0])
+    ([33.0, 11.0], [0.0, 0.0])
+    """
+    places = [TALL * end / TOP for end in ends]
+    first, second = (min(max(place, LABEL / 2), TALL - LABEL / 2) for place in places)
+    push = max(LABEL - abs(first - second), 0) / 2 * (1 if ends[0] >= ends[1] else -1)
+    low, high = sorted((first + push, second - push))
+    inside = max(LABEL / 2 - low, 0) - max(high - (TALL - LABEL / 2), 0)
+    return [first + push + inside - places[0], second - push + inside - places[1]]
