@@ -12,6 +12,7 @@ const NAMES = { pgd: "PGD", fgsm: "FGSM", mim: "MI-FGSM", square: "Square", rand
 const EPS_STEPS = 200; // of the slider
 const NARROW = 640;
 const FIELDS = [["index", "image"], ["stride", "stride"], ["steps", "steps"], ["queries", "queries"]]; // and their controls
+const LINGER = 10_000; // ms for which the range of a field is told once it is left
 const PARTS = 4; // of a plane: paths, cells, two fields
 
 const signed = (x, digits = 3) => (x > 0 ? "+" : "") + number(x, digits);
@@ -551,7 +552,8 @@ export default mounted((root, send) => {
   // γ of the shared controls, where the view's own is another one.
   function homeWords() {
     if (state.who === "relu" || d.home === null || fixed(state.agamma, 2) === fixed(d.home, 2) || !d.training.done) return "";
-    return `${state.learned === "trained" ? "trained at" : "sidebar:"} γ = ${fixed(d.home, 2)}`;
+    const where = state.learned === "trained" ? "trained at" : state.bare ? "" : "sidebar:"; // while presenting there is none
+    return where && `${where} γ = ${fixed(d.home, 2)}`;
   }
 
   const fieldText = (key) => (key === "image" && !/^\d+$/.test(state.image) ? "" : String(state[key]));
@@ -762,9 +764,12 @@ export default mounted((root, send) => {
       draw();
       moved();
     });
+    let hiding = 0;
+    listen(field, "focus", () => clearTimeout(hiding));
     listen(field, "blur", () => {
       if (!d) return;
-      if (!field.classList.contains("wrong")) setText(range, ""); // told at an earlier visit
+      const isTold = field.classList.contains("wrong");
+      hiding = setTimeout(() => setText(range, ""), isTold ? LINGER : 0);
       mark(false);
       field.value = fieldText(key);
     });

@@ -76,6 +76,88 @@ def test_gamma_moves_on_the_page(visit):
     box(page)
 
 
+def test_both_gammas_are_told_where_they_differ(visit):
+    page = visit("attack", **QUICK | {"agamma": 0.5, "learned": "trained", "adaptive": "soft"})
+    box(page)
+    said = page.get_by_test_id("attack-gamma-home")
+    expect(said).to_have_text("trained at γ = 0.25")
+    expect(page.get_by_test_id("attack-gamma")).to_have_attribute("aria-valuetext", re.compile("trained at γ = 0.25"))
+    page.get_by_test_id("attack-weights").select_option("untrained")
+    expect(said).to_have_text("sidebar: γ = 0.25")
+    page.locator('[data-key="who"] [data-value="relu"]').click()
+    expect(said).to_be_hidden()
+    page = visit("attack", **QUICK)
+    box(page)
+    expect(said).to_be_empty()
+
+
+@pytest.mark.parametrize(
+    ("who", "image", "lesson"),
+    [("relu", 250, "one image does not show masking"), ("kwta", 7, "a hint of gradient masking")],
+)
+def test_one_image_that_pgd_alone_does_not_fool_is_no_verdict(visit, who, image, lesson):
+    page = visit("attack", who=who, image=image)
+    box(page)
+    expect(page.get_by_test_id("attack-see")).to_contain_text("PGD does not fool it")
+    expect(page.get_by_test_id("attack-why")).to_contain_text("The network is not robust here")
+    expect(page.get_by_test_id("attack-why")).to_contain_text(lesson)
+    assert ("ReLU has no jumps" in page.get_by_test_id("attack-why").inner_text()) == (who == "relu")
+
+
+def test_an_input_that_is_wrong_without_attack_teaches_nothing_of_gradients(visit):
+    page = visit("attack", learned="untrained", image=7, adaptive="soft")
+    box(page)
+    expect(page.get_by_test_id("attack-see")).to_contain_text("wrong here without any attack")
+    expect(page.get_by_test_id("attack-why")).to_be_empty()
+
+
+@pytest.mark.parametrize("black", ["square", "search", "noise"])
+def test_names_of_attacks_are_whole_and_in_one_row_on_a_beamer(visit, black):
+    page = visit("attack", **QUICK | {"black": black})
+    box(page)
+    select = page.locator('select[data-key="black"]')
+    cut = "one => { const had = one.offsetWidth; one.style.maxWidth = 'none'; return one.offsetWidth - had; }"
+    assert select.evaluate(cut) == 0
+    row, field = page.locator(".methods").bounding_box(), select.bounding_box()
+    assert row
+    assert field
+    assert row["height"] < 1.5 * field["height"]
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "held", "told"),
+    [
+        ("index", "9999", "3", "Input: from 0 to 358"),
+        ("index", "1.5", "3", "Input: from 0 to 358"),
+        ("stride", "abc", "0.01", "Size of a step: from 0.000001 to 1"),
+        ("stride", "0", "0.01", "Size of a step: from 0.000001 to 1"),
+        ("steps", "201", "40", "Steps: from 1 to 200"),
+        ("queries", "", "60", "Queries: from 10 to 10000"),
+    ],
+)
+def test_a_field_tells_its_range_and_goes_back_to_what_holds(visit, field, typed, held, told):
+    page = visit("attack", **QUICK | {"data": "digits", "image": "3", "adaptive": "soft"})
+    box(page)
+    one, range_ = page.get_by_test_id(f"attack-{field}"), page.get_by_test_id(f"attack-{field}-range")
+    expect(range_).to_be_empty()
+    one.fill(typed)
+    page.keyboard.press("Enter")
+    expect(range_).to_have_text(told)
+    expect(range_).to_be_in_viewport(ratio=1)
+    assert one.get_attribute("aria-describedby") == range_.get_attribute("id")
+    expect(one).to_have_attribute("aria-invalid", "true")
+    expect(one).to_have_class(re.compile("wrong"))
+    page.get_by_test_id("attack-play").focus()
+    expect(one).to_have_value(held)
+    expect(one).not_to_have_class(re.compile("wrong"))
+    expect(one).to_have_attribute("aria-invalid", "false")
+    expect(range_).to_have_text(told)  # for a while, so that who types and leaves can read it
+    one.fill("20" if field != "stride" else "0,02")
+    page.keyboard.press("Enter")
+    expect(range_).to_be_empty()
+    page.wait_for_url(re.compile(r"=(20|0\.02)\b"))
+
+
 def test_what_cannot_be_is_marked_and_nothing_is_lost(visit):
     page = visit("attack", **QUICK | {"data": "digits", "image": "3", "gamma": 0.25})
     found = box(page)
