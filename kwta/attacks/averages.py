@@ -46,11 +46,12 @@ def differences(
     Its expectation is the gradient of L averaged over a Gaussian of standard deviation σ, jumps included.
     """
     total, cut = torch.zeros_like(x).flatten(start_dim=1), split(net)
-    most = _points(net, x)
     with torch.no_grad():
-        for part in _parts(cut, x, labels, sigma, pairs, most, generator, orthogonal=True):
-            plus, minus = loss(cut.rest(part.points), part.labels).view(2, *part.u.shape[:2])
-            total[part.inputs, None].baddbmm_(plus.sub_(minus)[:, None], part.u)
+        for group in _groups(cut, x, labels, sigma, pairs, _points(net, x), generator, orthogonal=True):
+            found = total[group.inputs, None]
+            for u, points, repeated in group.passes:
+                plus, minus = loss(cut.rest(points), repeated).view(2, *u.shape[:2])
+                found.baddbmm_(plus.sub_(minus)[:, None], u)
     return (total / (2 * sigma * pairs)).reshape(x.shape)
 
 
@@ -67,27 +68,32 @@ def mean_gradient(
 
     The u are independent: what gradients tell of ‖u‖, blocks of one length would tell several times over.
     """
-    cut, most = split(net), _points(net, x, HELD)
-    with torch.no_grad():
-        total = torch.zeros_like(cut.affine(x))
-    for part in _parts(cut, x, labels, sigma, pairs, most, generator):
-        points = part.points.detach().requires_grad_()
-        with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(loss(cut.rest(points), part.labels).sum(), points)
-        total[part.inputs] += gradient.view(2, *part.u.shape[:2], *total.shape[1:]).sum(dim=(0, 2))
-    return cut.pull(x, total) / (2 * pairs)
+    total, cut = torch.empty_like(x), split(net)
+    for group in _groups(cut, x, labels, sigma, pairs, _points(net, x, HELD), generator):
+        found = torch.zeros_like(group.centre)
+        for u, drawn, repeated in group.passes:
+            points = drawn.detach().requires_grad_()
+            with torch.enable_grad():
+                value = loss(cut.rest(points.clone()), repeated).sum()  # a layer may write into its input
+                (gradient,) = torch.autograd.grad(value, points)
+            found += gradient.view(2, *u.shape[:2], *found.shape[1:]).sum(dim=(0, 2))
+        total[group.inputs] = cut.pull(x[group.inputs], found)
+    return total / (2 * pairs)
 
 
-class _Part(NamedTuple):
-    """What one forward pass takes: some inputs, some of the u of each, and x + σu and x − σu behind the first layer."""
+# u [inputs, pairs, d]; behind the first layer x + σu and x − σu, in the order [sign, input, pair]; as many labels.
+_Pass = tuple[Tensor, Tensor, Tensor]
+
+
+class _Group(NamedTuple):
+    """Inputs whose draws go together, their images behind the first layer, and what each forward pass takes of them."""
 
     inputs: slice
-    u: Float[Tensor, "inputs pairs d"]
-    points: Float[Tensor, "2*inputs*pairs ..."]  # in the order [sign, input, pair]
-    labels: Int64[Tensor, "2*inputs*pairs"]
+    centre: Float[Tensor, "inputs ..."]
+    passes: Iterator[_Pass]
 
 
-def _parts(
+def _groups(
     cut: Split,
     x: Tensor,
     labels: Tensor,
@@ -96,39 +102,55 @@ def _parts(
     most: int,
     generator: Generator,
     orthogonal: bool = False,
-) -> Iterator[_Part]:
-    """Parts of the work, of at most so many points, in which every input gets `pairs` draws in all.
+) -> Iterator[_Group]:
+    """The work in parts of at most so many points, in which every input gets `pairs` draws in all.
 
-    The memory of a part is used again by the next: new memory for each would cost as much as the Gaussians. What can be
-    prepared for several parts of one size is. orthogonal: in blocks as large as d and the pairs of a part allow; a part
-    then ends with a block, unless the input's draws end there.
+    The memory of a pass is used again by the next: new memory for each would cost as much as the Gaussians. orthogonal:
+    in blocks as large as d and the pairs of a pass allow; a pass then ends with a block, unless the input's draws end
+    there.
     """
-    with torch.no_grad():
-        centres = cut.affine(x)
     most, d = max(most // 2, 1), x[0].numel()
     n_pairs, n_inputs = min(pairs, most), min(max(most // pairs, 1), len(x))
     block = next(n for n in (8, 4, 2, 1) if n <= n_pairs and d % n == 0) if orthogonal else 1
     if n_pairs < pairs:
         n_pairs -= n_pairs % block
     gaussians = _Gaussians(n_inputs, n_pairs, d, x.dtype, generator, block)
-    room = centres.new_empty(2 * n_inputs * n_pairs, *centres.shape[1:])
+    room: Tensor | None = None
     for first in range(0, len(x), n_inputs):
         inputs = slice(first, min(first + n_inputs, len(x)))
-        rows, centre = inputs.stop - first, centres[inputs, None]
-        for some, times in ((n_pairs, pairs // n_pairs), (pairs % n_pairs, 1)):
-            if some == 0:
-                continue
-            points = room[: 2 * rows * some]
-            plus, minus = points.view(2, rows, some, *centres.shape[1:])
-            repeated = labels[None, inputs, None].expand(2, -1, some).flatten()
-            draw = gaussians.of(rows, some)
-            for _ in range(times):
-                u = draw().to(x.device)
-                with torch.no_grad():
-                    moved = cut.linear(u.reshape(-1, *x.shape[1:])).view(plus.shape)
-                    torch.add(centre, moved, alpha=sigma, out=plus)
-                    torch.sub(centre, moved, alpha=sigma, out=minus)
-                yield _Part(inputs, u, points, repeated)
+        with torch.no_grad():
+            centre = cut.affine(x[inputs])
+        if room is None:
+            room = centre.new_empty(2 * n_inputs * n_pairs, *centre.shape[1:])
+        yield _Group(inputs, centre, _passes(cut, centre, x[inputs], labels[inputs], sigma, pairs, gaussians, room))
+
+
+def _passes(
+    cut: Split,
+    centre: Tensor,
+    x: Tensor,
+    labels: Tensor,
+    sigma: float,
+    pairs: int,
+    gaussians: "_Gaussians",
+    room: Tensor,
+) -> Iterator[_Pass]:
+    """What can be prepared for all passes of one size is."""
+    rows, most = len(x), gaussians.pairs
+    for some, times in ((most, pairs // most), (pairs % most, 1)):
+        if some == 0:
+            continue
+        points = room[: 2 * rows * some]
+        plus, minus = points.view(2, rows, some, *centre.shape[1:])
+        repeated = labels[None, :, None].expand(2, -1, some).flatten()
+        draw = gaussians.of(rows, some)
+        for _ in range(times):
+            u = draw().to(x.device)
+            with torch.no_grad():
+                moved = cut.linear(u.reshape(-1, *x.shape[1:])).view(plus.shape)
+                torch.add(centre[:, None], moved, alpha=sigma, out=plus)
+                torch.sub(centre[:, None], moved, alpha=sigma, out=minus)
+            yield u, points, repeated
 
 
 class _Gaussians:
@@ -142,7 +164,7 @@ class _Gaussians:
 
     def __init__(self, rows: int, pairs: int, d: int, dtype: torch.dtype, generator: Generator, block: int) -> None:
         device, blocks = generator.device, -(-pairs // block)
-        self.generator, self.block = generator, block
+        self.generator, self.pairs, self.block = generator, pairs, block
         self.drawn = torch.empty(rows, blocks, d, dtype=dtype, device=device)
         if block > 1:
             units = torch.arange(block, device=device)

@@ -31,20 +31,26 @@ class Split:
 
 
 def split(net: nn.Module) -> Split:
-    """In two where a `Network` begins with a dense or convolutional layer; any other module is all rest."""
-    layers = list(net) if isinstance(net, Network) else []
-    match layers:
-        case [nn.Flatten(), nn.Linear() as dense, *rest] if type(dense) is nn.Linear:
+    """In two where a `Network` begins with a dense or convolutional layer; any other module is all rest.
+
+    So is one with a forward of its own or with hooks around these layers, which may do anything.
+    """
+    match list(net) if type(net) is Network and _is_plain(net) else []:
+        case [nn.Flatten(start_dim=1, end_dim=-1) as flat, nn.Linear() as dense, *rest] if (
+            type(dense) is nn.Linear and _is_plain(flat) and _is_plain(dense)
+        ):
             return Split(
-                lambda x: dense(x.flatten(start_dim=1)),
-                lambda u: functional.linear(u.flatten(start_dim=1), dense.weight),
-                nn.Sequential(*rest),
+                lambda x: dense(flat(x)), lambda u: functional.linear(flat(u), dense.weight), nn.Sequential(*rest)
             )
-        case [nn.Conv2d() as convolution, *rest] if type(convolution) is nn.Conv2d:
+        case [nn.Conv2d() as convolution, *rest] if type(convolution) is nn.Conv2d and _is_plain(convolution):
             return Split(
                 convolution, lambda u: convolution._conv_forward(u, convolution.weight, None), nn.Sequential(*rest)
             )
     return Split(_same, _same, net)
+
+
+def _is_plain(module: nn.Module) -> bool:
+    return not (module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
 def _same(x: Tensor) -> Tensor:
