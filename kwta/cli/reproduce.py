@@ -11,6 +11,7 @@ import torch
 from kwta import devices
 from kwta.attacks.adaptive import QUICK, SCHEDULE
 from kwta.attacks.ensembles import FASTEST
+from kwta.attacks.estimators import Schedule
 from kwta.attacks.evaluate import Outcome, Progress, Robustness, evaluate
 from kwta.cli import checkpoint, resumption, table, words
 from kwta.cli.console import Console
@@ -61,13 +62,21 @@ def arguments(parser: ArgumentParser) -> None:
     add("--images", type=whole, default=EXPERIMENT.images, metavar="N", help="attacked (default: %(default)s)")
     eps = f"radius of the ball in L-infinity (default: as published for the data set, else {EPS_CIFAR10})"
     add("--eps", type=number, metavar="E", help=eps)
-    adaptive = (
-        "forward passes of the adaptive attack: as published, about a tenth or a hundredth (default: %(default)s)"
-    )
+    passes_of = ", ".join(f"{name} {passes(schedule):,}" for name, schedule in SCHEDULES.items())
+    adaptive = f"forward passes per image of the adaptive attack: {passes_of}; full as published (default: %(default)s)"
     add("--adaptive", choices=tuple(SCHEDULES), default="full", help=adaptive)
     add("--seed", type=seed, default=0, metavar="S", help="of weights, training and attacks (default: %(default)s)")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--out", metavar="FOLDER", help="save the network here, and the state of the run on its way")
+
+
+def passes(schedule: Schedule) -> int:
+    """Forward passes that the gradients of a whole schedule take.
+
+    >>> [passes(schedule) for schedule in SCHEDULES.values()]
+    [1222000, 50000, 4000]
+    """
+    return sum(steps * samples for steps, samples in schedule)
 
 
 def run(arguments: Namespace, console: Console) -> int:
