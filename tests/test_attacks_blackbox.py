@@ -168,6 +168,49 @@ def test_a_scattered_share_of_the_entries_is_drawn_anew(norm):
     assert (after != start).any(dim=1).all()
 
 
+@pytest.mark.parametrize("d", [2, 3, 20])
+@pytest.mark.parametrize("spec", [RandomSearch(2000), Square(2000)], ids=lambda s: s.name)
+def test_in_l2_the_search_goes_on_until_a_linear_margin_has_risen_by_almost_its_most(spec, d):
+    """Within ‖δ‖ ≤ 1 the most that −w·x can rise is ‖w‖, at −w/‖w‖."""
+    net, w = nn.Linear(d, 2), torch.randn(d, generator=generator(1))
+    with torch.no_grad():
+        net.weight.copy_(torch.stack([-w, torch.zeros(d)]))
+        net.bias.copy_(torch.tensor([1000.0, 0.0]))  # never fooled
+    x, threat = torch.zeros(10, d), Threat(1.0, "l2", -2.0, 2.0)
+    proposal = propose(spec, net.eval(), x, torch.zeros(10, dtype=torch.int64), threat, generator())
+    assert ((proposal.x @ w) / w.norm() > 0.98).all()
+
+
+class Ring(nn.Module):
+    """Class 1 where 0.2 < ‖x‖ < 0.5, and scores that do not say where that is."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        length = x.flatten(start_dim=1).norm(dim=1)
+        inside = ((length > 0.2) & (length < 0.5)).to(x.dtype)
+        return torch.stack([1 - inside, inside], dim=1)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_in_few_dimensions_the_l2_search_finds_what_lies_inside_the_ball(d):
+    """Uniform points of the ball meet the ring with a probability of 0.3 on a line, 0.21 in the plane."""
+    x, labels, threat = torch.zeros(30, d), torch.zeros(30, dtype=torch.int64), Threat(1.0, "l2", -1.0, 1.0)
+    for spec in (Noise(300), RandomSearch(300), Square(300)):
+        proposal = propose(spec, Ring(), x, labels, threat, generator())
+        assert judged(Ring(), x, labels, proposal.x, threat).fooled.all()
+
+
+def test_in_l2_the_smallest_change_turns_two_entries_and_a_single_one_can_shrink():
+    threat, x = Threat(0.2, "l2"), torch.full((300, 40), 0.5)
+    start = scattered(x, x, 1.0, threat, generator())
+    turned = scattered(start, x, 0.0, threat, generator(1))
+    changed = (turned - start).abs() > 1e-6
+    assert (changed.sum(dim=1) <= 2).float().mean() > 0.9  # rounding may move the others where the length is reached
+    moved = (turned - x)[changed].abs() - (start - x)[changed].abs()
+    assert (moved.abs() > 1e-5).float().mean() > 0.9  # not the sign alone
+    line = torch.full((300, 1), 0.5)
+    assert len((scattered(line, line, 1.0, threat, generator()) - line).abs().unique()) > 100
+
+
 @pytest.mark.parametrize(
     "make",
     [

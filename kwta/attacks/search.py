@@ -27,8 +27,9 @@ class RandomSearch:
     """Random search that knows nothing of images: each query changes a random share of the entries of δ.
 
     L∞: a changed entry becomes uniform in [−2ε, 2ε] clipped to ±ε: half of them lie at a border, where steep directions
-    end, half between, which inputs of few dimensions need. L2: the changed entries get a new random direction, with
-    all the length that the others leave. Shares follow Square's schedule from p down. Raises ValueError for queries
+    end, half between, which inputs of few dimensions need. L2: the changed entries, two or more where there are two,
+    get a new random direction with all the length that the others leave; at every d-th query or so (every second for
+    one entry) less, for the same reason. Shares follow Square's schedule from p down. Raises ValueError for queries
     below 1 and p outside (0, 1].
     """
 
@@ -85,9 +86,14 @@ def scattered(
     threat: Threat,
     generator: Generator,
 ) -> Float[Tensor, "left *shape"]:
-    """best with round(part · d) random entries of each input's perturbation drawn anew; at least one."""
+    """best with round(part · d) random entries of each input's perturbation drawn anew; in L∞ at least one.
+
+    In L2 at least two: what a single entry may get is the length that it has already, and all that could change is its
+    sign.
+    """
     rows = (best - x).reshape(len(x), -1)
-    n = max(1, round(part * rows.shape[1]))
+    d = rows.shape[1]
+    n = min(max(1 if threat.norm == "linf" else 2, round(part * d)), d)
     keys = torch.rand(rows.shape, generator=generator, device=generator.device).to(x.device)
     chosen = torch.zeros_like(rows, dtype=torch.bool).scatter_(1, keys.topk(n, dim=1).indices, True)
     if threat.norm == "linf":
@@ -100,11 +106,17 @@ def scattered(
 
 
 def _filling(delta: Tensor, chosen: Tensor, eps: float, generator: Generator) -> Tensor:
-    """A random direction in the chosen entries, so long that the whole has the length eps."""
+    """A random direction in the chosen entries, so long that the whole has the length eps, or shorter.
+
+    Of n chosen of d entries the length is what eps leaves times min(1, (dU)^(1/n)), U uniform: it ends inside the ball
+    with probability 1/d, and there it is uniform in the ball of the chosen entries.
+    """
     drawn = torch.randn(delta.shape, generator=generator, device=generator.device).to(delta.device, delta.dtype)
+    uniform = torch.rand((len(delta), 1), generator=generator, device=generator.device).to(delta.device, delta.dtype)
     direction = drawn * chosen
     kept = (delta * ~chosen).square().sum(dim=1, keepdim=True)
-    length = (eps**2 - kept).clamp(min=0).sqrt()
+    part = (max(2, delta.shape[1]) * uniform).clamp(max=1) ** (1 / chosen.sum(dim=1, keepdim=True))
+    length = (eps**2 - kept).clamp(min=0).sqrt() * part
     return direction * (length / direction.norm(dim=1, keepdim=True).clamp(min=torch.finfo(delta.dtype).tiny))
 
 
