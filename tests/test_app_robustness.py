@@ -23,6 +23,7 @@ from app.compute import (
     robust_cost,
     robust_files,
     robust_job,
+    robust_names,
     robust_plan,
     robust_snippet,
     robust_trial,
@@ -36,7 +37,7 @@ from app.plots import robustness_table
 from kwta.attacks import ensembles, masking, signs
 from kwta.attacks.adaptive import Adaptive
 from kwta.attacks.estimators import Neighbours
-from kwta.attacks.evaluate import evaluated
+from kwta.attacks.evaluate import evaluated, names
 from kwta.attacks.gradient import Pgd, fgsm
 from kwta.attacks.interval import wilson
 from kwta.attacks.masking import Masking
@@ -56,6 +57,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 60
 MOONS = Setup(data="moons@0.05", net="128", gamma=0.5)
 N = 30
+# As the library has them: the tests below judge by fewer and shorter ones.
+QUICK, SIGNS = ensembles.quick, [*masking.SIGNS]
 
 
 def tiny(threat: Threat, _d: int) -> tuple:
@@ -119,7 +122,7 @@ def said(at: AppTest) -> str:
 
 
 def tables(at: AppTest) -> list[str]:
-    return [body for node in walk(at._tree) if 'class="robust' in (body := getattr(node.proto, "body", ""))]
+    return [body for node in walk(at._tree) if '<table class="robust' in (body := getattr(node.proto, "body", ""))]
 
 
 def walk(node):
@@ -363,7 +366,8 @@ def test_the_sentence_is_about_the_network_that_gradients_flatter_most_and_relu(
     told = robust_words.in_words(judged((50, 52, "no sign of masking"), (71, 12, "masked"), (60, 40, "masked")))
     assert told[0] == (
         "**k-WTA, γ = 0.5**: PGD leaves 71.0 % [61, 79] right, the adaptive attack 12.0 % [7, 20], the worst case "
-        "12.0 % [7, 20]. Verdict: **masked**, because: Adaptive broke more."
+        "12.0 % [7, 20]. Verdict: **masked**, because an attack that does not follow its gradients finds more than all "
+        "that do. Adaptive broke more."
     )
     assert told[1].startswith("**ReLU**: PGD leaves 50.0 %")
     assert told[1].endswith("Verdict: **no sign of masking**.")
@@ -392,6 +396,48 @@ def test_the_strongest_other_attack_follows_no_gradient_of_the_network_itself():
     found = Robustness(asked.threat, 0, np.ones(10, bool), np.arange(10) < 1, outcomes)
     assert robust_words.strongest(found).name == "pgd-neighbours"
     assert robust.detail(softened) == "4 steps, mean of 6 gradients"
+
+
+def test_every_attack_and_every_sign_of_the_library_has_a_name_and_plain_words():
+    for ensemble in (ensembles.standard, QUICK):
+        for name, elsewhere, does in robust_names.key(names(ensemble(Threat(0.1), 64))):
+            assert name != elsewhere
+            assert does
+    assert [*robust_names.SIGNS] == SIGNS
+    assert all(plain.question.endswith("?") for plain in robust_names.SIGNS.values())
+    assert robust_names.label("square-2") == "Square 2"
+
+
+def test_evidence_names_attacks_as_the_table_does():
+    before = "Of 9 images pgd-neighbours broke 3 more than pgd; pgd-margin-2, square, pgdx"
+    after = robust_names.in_table_words(before, ["pgd", "square", "pgd-neighbours", "pgd-margin-2"])
+    assert after == (
+        "Of 9 images Softened PGD (pgd-neighbours) broke 3 more than PGD; "
+        "PGD on the margin 2 (pgd-margin-2), Square, pgdx"
+    )
+    assert robust_names.in_table_words(before, []) == before
+    job = judged(*[(71, 12, "masked")] * 3)
+    job.trials[0].evidence.append(Evidence("beaten", True, "Here adaptive broke more.", {}))
+    first = robust_words.verdicts(job)[0]
+    assert first.verdict == "masked"
+    assert [sign.is_seen for sign in first.signs] == [True, True, True]
+    assert first.signs[0].question == robust_names.SIGNS["gradients"].question
+    assert first.signs[2].detail == "Here Adaptive broke more."
+
+
+def test_the_button_says_whether_it_was_begun_here_or_is_known_from_elsewhere():
+    asked = question(replace(MOONS, seed=14))
+    job = robust.job(asked)
+    assert robust_words.begin(job, True) == robust_words.begin(job, False) == "Judge these networks"
+    job.trials[0].advance()
+    assert "of the work is done already; measuring the rest takes" in robust_words.plan(job)
+    while not job.trials[0].is_done:
+        job.trials[0].advance()
+    assert robust_words.begin(job, True) == "Go on"
+    wider = robust.job(question(replace(MOONS, seed=14), others="0.25", rcurve=1))
+    assert robust_words.begin(wider, False) == "Measure the rest"
+    assert robust_words.plan(job).startswith("1 of 2 columns is known already; measuring the rest takes up to ")
+    assert robust_words.plan(wider).startswith("1 of 15 parts is known already; ")
 
 
 def test_the_table_marks_the_attack_that_leaves_fewest():
@@ -427,8 +473,8 @@ def test_the_curve_has_clean_accuracy_at_zero_the_table_at_its_eps_and_the_other
         assert curve.worst[3][1:] == (cell.share, cell.low, cell.high)
         assert all(worst[1] <= pgd[1] for worst, pgd in zip(curve.worst, curve.pgd, strict=True))
         assert curve.worst[-1][1] < curve.worst[0][1]
-    plain = robust.curves(finished(question()))
-    assert [len(curve.pgd) for curve in plain] == [2, 2]
+    figure_of_two_eps(robust.curves(finished(question())))
+    assert "Bands" in plots.note(found, N)
     figure = plots.curves(found, "worst", 0.2)
     lines = [trace for trace in figure.data if trace.name]
     assert [tuple(line.y) for line in lines] == [tuple(share for _, share, _, _ in curve.worst) for curve in found]
@@ -436,6 +482,21 @@ def test_the_curve_has_clean_accuracy_at_zero_the_table_at_its_eps_and_the_other
     low, high = [point[2] for point in found[0].worst], [point[3] for point in found[0].worst]
     assert list(bands[0].y) == high + low[::-1]
     assert f"{found[0].pgd[3][1]:.1f} % at ε = 0.2" in plots.in_words(found, "pgd")
+
+
+def figure_of_two_eps(found: tuple[robust.Curve, ...]) -> None:
+    """Two measured ε are drawn as marks with their intervals, and nothing between them."""
+    assert [len(curve.pgd) for curve in found] == [2, 2]
+    traces = plots.curves(found, "pgd", 0.2).data
+    assert [trace.mode for trace in traces] == ["markers", "markers"]
+    for trace, curve in zip(traces, found, strict=True):
+        for place, (eps, share, low, high) in enumerate(curve.pgd):
+            assert trace.x[place] == pytest.approx(eps, abs=0.05 * 0.2)
+            assert trace.y[place] == share
+            assert share + trace.error_y.array[place] == pytest.approx(high)
+            assert share - trace.error_y.arrayminus[place] == pytest.approx(low)
+    assert len({trace.x[0] for trace in traces}) == 2
+    assert "no lines are drawn" in plots.note(found, N)
 
 
 def test_the_files_hold_all_results():
@@ -522,18 +583,37 @@ def test_pause_and_cancel_hold_the_job(monkeypatch):
         assert not at.exception
         job = robust.job(question(replace(MOONS, seed=13), reps=robust_plan.usual_eps("moons@0.05", "linf")))
         assert not job.is_watched()
+        assert at.button(key="robust_start").label == "Judge these networks"  # nothing was computed yet
         at.button(key="robust_start").click().run()
         assert job.is_watched() or key == "robust_cancel"
 
 
-@pytest.mark.parametrize("below", ["verdicts", "curve", "numbers", "python"])
+def test_going_on_is_for_what_was_begun_here(monkeypatch):
+    monkeypatch.setattr(robust, "CHEAP", 0.0)
+    eps = robust_plan.usual_eps("moons@0.05", "linf")
+    columns = robust.job(question(replace(MOONS, seed=15), reps=eps)).trials
+    while not columns[0].is_done:
+        columns[0].advance()
+    monkeypatch.setattr(robust_job.Job, "_work", lambda _: time.sleep(0.01))
+    at = opened(seed=15)
+    assert at.button(key="robust_start").label == "Measure the rest"
+    assert "1 of 2 columns is known already" in said(at)
+    for key, label in (("robust_pause", "Go on"), ("robust_cancel", "Measure the rest")):
+        at.button(key="robust_start").click().run()
+        at.button(key=key).click().run()
+        assert at.button(key="robust_start").label == label
+
+
+@pytest.mark.parametrize("below", ["about", "verdicts", "curve", "numbers", "python"])
 def test_what_is_below_can_be_chosen(below):
     finished(question(reps=robust_plan.usual_eps("moons@0.05", "linf")))
     at = opened(robustness_below=below)
     assert not at.exception
     assert len(at.dataframe) == (below == "numbers")
     assert len(at.code) == 2 * (below == "python")
-    assert ("than many steps" in said(at)) == (below == "verdicts")
+    asked = robust_names.SIGNS["one step"].question
+    assert ("than many steps (paired" in said(at)) == (f"{asked} ✓ **Not seen.**" in said(at)) == (below == "verdicts")
+    assert "pgd-neighbours" in said(at) or below != "about"
 
 
 def test_other_eps_are_measured_when_asked_for():

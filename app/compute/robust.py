@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 from app.compute import robust_cost, robust_job
 from app.compute.robust_job import Job
-from app.compute.robust_plan import NORMS, Asked, Question, at, label, named, shares
+from app.compute.robust_names import key, label
+from app.compute.robust_plan import NORMS, Asked, Question, at, named, shares
 from app.compute.robust_trial import Trial
 from app.compute.runs import Recipe
 from kwta.attacks.adaptive import Adaptive
@@ -104,6 +105,11 @@ def table(found: Job) -> Table:
     )
     heads = tuple(head(one.asked.recipe, len(trials) > ROOMY) for one in trials)
     return Table(f"Right, % of the images [Wilson 95 %]; {under(found.asked)}", heads, rows)
+
+
+def attack_key(found: Job) -> tuple[tuple[str, str, str], ...]:
+    """Of each attack the name in the table, the name in files and on the command line, and what it does."""
+    return key(names(found.asked.first.attacks))
 
 
 def head(recipe: Recipe, short: bool) -> tuple[str, str]:

@@ -14,17 +14,6 @@ from kwta.threats import Norm, Threat
 from kwta.training import Adversarial
 
 NORMS = {"linf": "L∞", "l2": "L2"}
-LABELS = {
-    "fgsm": "FGSM",
-    "noise": "Random noise",
-    "pgd": "PGD",
-    "pgd-margin": "PGD on the margin",
-    "pgd-neighbours": "PGD, softened",
-    "transfer": "Transfer from ReLU",
-    "square": "Square",
-    "hopskipjump": "HopSkipJump",
-    "adaptive": "Adaptive",
-}
 ENSEMBLES = {"quick": "quick", "standard": "standard, many times the queries"}
 TRAININGS = {"plain": "plain", "both": "plain and adversarial"}
 MAX_IMAGES, MAX_GAMMAS = 1000, 6
@@ -234,8 +223,3 @@ def gammas_in(text: str) -> tuple[float, ...]:
     (0.1, 0.05)
     """
     return tuple(float(part) for part in text.split(",") if part)
-
-
-def label(name: str) -> str:
-    """An attack as the table calls it."""
-    return LABELS.get(name, name)

@@ -7,7 +7,8 @@ import streamlit as st
 import torch
 
 from app.compute import data, jump_training, robust_cost
-from app.compute.robust_plan import Asked, label, named
+from app.compute.robust_names import label
+from app.compute.robust_plan import Asked, named
 from app.compute.runs import Recipe
 from kwta.attacks.evaluate import evaluate, names
 from kwta.attacks.masking import Evidence, Masking, diagnose

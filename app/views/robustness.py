@@ -101,11 +101,11 @@ def start(asked: Question) -> None:
 
 
 def rest(asked: Question) -> None:
-    st.session_state[RESTING] = asked
+    st.session_state[STARTED] = st.session_state[RESTING] = asked
 
 
 def cancel(asked: Question) -> None:
-    rest(asked)
+    st.session_state[STARTED], st.session_state[RESTING] = None, asked
     robust_job.watcher().cancel(robust.job(asked))
 
 
@@ -144,6 +144,7 @@ def show(found: Job) -> bool:
         steer(found, is_going)
     with st.container(key="robust_table"):
         st.html(robustness_table.html(robust.table(found)))
+        st.html(robustness_table.key(robust.attack_key(found)))
     for failure in robust_words.failures(found):
         st.warning(text.plainly(failure), icon=":material/info:")
     if words := robust_words.in_words(found):
@@ -163,7 +164,7 @@ def steer(found: Job, is_going: bool) -> None:
         st.button("Pause", icon=":material/pause:", key="robust_pause", on_click=rest, args=asked)
         st.button("Cancel", icon=":material/close:", key="robust_cancel", on_click=cancel, args=asked)
     else:
-        label = "Go on" if share else "Judge these networks"
+        label = robust_words.begin(found, st.session_state.get(STARTED) == found.asked)
         st.button(label, icon=":material/play_arrow:", key="robust_start", type="primary", on_click=start, args=asked)
         st.caption(robust_words.plan(found))
 
@@ -185,11 +186,13 @@ def details(found: Job) -> None:
             st.markdown(text.load("robustness"))
 
 
+SEEN = {True: ":orange[✗ **Yes.**]", False: "✓ **Not seen.**"}
+
+
 def show_verdicts(found: Job) -> None:
-    for name, verdict, signs in robust_words.verdicts(found):
-        marks = (":orange[⚠ speaks for masking:]" if speaks else "✓ no sign:" for speaks, _ in signs)
-        lines = (f"- {mark} {text.plainly(said)}" for mark, (_, said) in zip(marks, signs, strict=True))
-        st.markdown("\n".join((f"**{text.plainly(name)}**: {text.plainly(verdict)}\n", *lines)))
+    for one in robust_words.verdicts(found):
+        lines = (f"- {text.plainly(s.question)} {SEEN[s.is_seen]} :small[{text.plainly(s.detail)}]" for s in one.signs)
+        st.markdown("\n".join((f"**{text.plainly(one.name)}**: {text.plainly(one.verdict)}\n", *lines)))
 
 
 def show_curves(found: Job) -> None:
@@ -209,7 +212,7 @@ def show_curves(found: Job) -> None:
         figure = plots.curves(curves, which, asked.first.threat.eps)
         config = {"displayModeBar": False}
         place.plotly_chart(figure, key=f"robust_{which}", config=config, alt=plots.in_words(curves, which))
-    st.caption(f"Bands: Wilson 95 %, {asked.first.n} images. Left and right differ where gradients mislead.")
+    st.caption(plots.note(curves, asked.first.n))
 
 
 def show_numbers(found: Job) -> None:

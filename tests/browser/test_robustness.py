@@ -10,6 +10,8 @@ LINK = {"data": "moons", "net": "8", "gamma": 0.5, "others": "", "rimages": 20}
 BEGIN, PAUSE, CANCEL = (f".st-key-robust_{key} button" for key in ("start", "pause", "cancel"))
 DONE = re.compile(r"^Done, in \d+ seconds of computing\.$")
 LONG_MS = 120_000
+LEFT_AND_RIGHT = "cells => cells.map(cell => [cell.getBoundingClientRect().left, cell.getBoundingClientRect().right])"
+AT = "([x, y]) => document.elementFromPoint(x, y).textContent"
 
 
 def table(page: Page) -> Locator:
@@ -92,9 +94,18 @@ def test_on_a_phone_the_names_of_the_attacks_stay_while_the_numbers_are_moved(br
         name = table(page).get_by_role("rowheader", name="FGSM")
         name.wait_for()
         page.locator(".robust-box").evaluate("box => box.scrollLeft = 150")
-        place = name.bounding_box()
-        assert place is not None
-        assert 0 <= place["x"] < 40
+        page.wait_for_timeout(300)  # the table comes to rest at a column
+        head = table(page).get_by_role("columnheader", name="Attack")
+        for still in (name, head):
+            place = still.bounding_box()
+            assert place is not None
+            assert 0 <= place["x"] < 40
+            assert still.evaluate("cell => getComputedStyle(cell).backgroundColor") == "rgb(20, 23, 26)"
+        edge = place["x"] + place["width"]
+        others = table(page).locator("thead th").evaluate_all(LEFT_AND_RIGHT)[1:]
+        assert all(right <= edge + 1 or left >= edge - 1 for left, right in others)  # none is cut by the names
+        assert any(left < 390 < right for left, right in others)  # a cut one tells of more
+        assert page.evaluate(AT, [place["x"] + 5, place["y"] + place["height"] / 2]) == "Attack"
         assert overflow(page) == 0
         page.locator(CANCEL).click()
         expect(page.locator(BEGIN)).to_be_visible()
