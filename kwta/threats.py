@@ -52,6 +52,8 @@ class Threat:
     def rounding(self) -> float:
         """What float32 may add to a distance: 1e-6, or 1e-6 of the box's farther border where that is more than 1.
 
+        Where a border is infinite, the inputs themselves say how large numbers become; see `contains`.
+
         >>> round(Threat(8, low=0, high=255).rounding, 9)
         0.000255
         """
@@ -67,9 +69,15 @@ class Threat:
         return width if self.norm == "linf" else width * d**0.5
 
     def check(self, x: Float[Tensor, "batch *shape"]) -> None:
-        """Raises ValueError unless all inputs are finite fractional numbers in the box, up to rounding."""
+        """Raises ValueError unless all inputs are finite float32 or float64 numbers in the box, up to rounding."""
         if not x.is_floating_point():
             raise ValueError(f"inputs must be floating-point numbers, which can move by any eps, got {x.dtype}")
+        if torch.finfo(x.dtype).eps > TOLERANCE:
+            gap = torch.finfo(x.dtype).eps
+            raise ValueError(
+                f"inputs must be float32 or float64, got {x.dtype}, whose numbers above 1 are {gap:g} apart: a ball "
+                "needs finer ones. Convert the network and its inputs with .float()"
+            )
         if not x.numel():
             return
         least, most = (float(bound) for bound in x.aminmax())
@@ -87,10 +95,22 @@ class Threat:
     def contains(
         self, proposed: Float[Tensor, "batch *shape"], x: Float[Tensor, "batch *shape"], tol: float | None = None
     ) -> Bool[Tensor, "batch"]:
-        """Whether each proposal lies in ball and box, both widened by tol (None: `rounding`); NaN lies nowhere."""
-        tol = self.rounding if tol is None else tol
-        inside = _rows((proposed >= self.low - tol) & (proposed <= self.high + tol)).all(dim=1)
-        return inside & (self.distance(proposed, x) <= self.eps + tol)
+        """Whether each proposal lies in ball and box, both widened by tol; NaN lies nowhere.
+
+        tol None: `rounding`, and where the box has an infinite border at least 1e-6 (max |x| + eps) of each input.
+        """
+        widened = self._rounding_at(x) if tol is None else torch.full_like(_rows(x)[:, 0], tol)
+        tols = widened[:, None]
+        inside = ((_rows(proposed) >= self.low - tols) & (_rows(proposed) <= self.high + tols)).all(dim=1)
+        return inside & (self.distance(proposed, x) <= self.eps + widened)
+
+    def _rounding_at(self, x: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch"]:
+        """What float32 may add to a distance from each input."""
+        rows = _rows(x)
+        least = torch.full_like(rows[:, 0], self.rounding)
+        if isfinite(self.low) and isfinite(self.high):
+            return least
+        return torch.maximum(least, TOLERANCE * (rows.abs().amax(dim=1) + self.eps))
 
     def steepest(self, gradient: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *shape"]:
         """argmax ⟨u, gradient⟩ over ‖u‖ ≤ 1, per input: sign(g) in L∞, g/‖g‖₂ in L2; a zero gradient gives zero."""

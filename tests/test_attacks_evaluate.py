@@ -97,6 +97,24 @@ def test_a_wide_data_box_is_judged_with_the_rounding_of_its_numbers(norm, eps):
     assert not threat.contains(x + 1.001 * (found.x - x), x).any()
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_inputs_of_any_size_are_judged_where_the_data_box_has_no_borders(norm):
+    source, threat = torch.Generator().manual_seed(0), Threat(0.1, norm, -torch.inf, torch.inf)
+    x, net = 1000 * torch.rand(50, 20, generator=source), build(MLP((20, 4)), 0)
+    labels = net(x).argmax(dim=1)
+    found = judged(net, x, labels, x + torch.randn(x.shape, generator=source), threat)
+    assert ((threat.distance(found.x, x) - 0.1).abs() < 1e-3).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_networks_of_coarse_numbers_are_refused_at_every_door(dtype):
+    net, x, labels = build(MLP((4, 3)), 0).to(dtype), torch.rand(5, 4).to(dtype), torch.zeros(5, dtype=torch.int64)
+    with pytest.raises(ValueError, match="float32 or float64"):
+        judged(net, x, labels, x, Threat(0.1))
+    with pytest.raises(ValueError, match="float32 or float64"):
+        evaluate(net, x, labels, Threat(0.1), (fgsm(),))
+
+
 def test_no_input_is_judged_and_proposed_without_ado():
     x, labels, net = torch.rand(0, 1, 2, 2), torch.zeros(0, dtype=torch.long), build(MLP((4, 3)), 0)
     assert len(judged(net, x, labels, x, Threat(0.1)).fooled) == 0

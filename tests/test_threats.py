@@ -152,3 +152,44 @@ def test_rounding_grows_with_the_box_and_whole_numbers_are_refused():
     Threat(8, low=0, high=255).check(torch.tensor([[255.0001]]))
     with unchecked(), pytest.raises(ValueError, match="floating-point numbers, which can move by any eps"):
         Threat(0.1).check(torch.zeros(2, 3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e6])
+@pytest.mark.parametrize("eps", [1e-3, 0.1, 77.7, 123456.7])
+@pytest.mark.parametrize("borders", [(-torch.inf, torch.inf), (0.0, torch.inf)])
+def test_without_a_border_the_rounding_follows_the_inputs(norm, size, eps, borders):
+    threat, source = Threat(eps, norm, *borders), generator()
+    x = size * torch.rand(20, 30, generator=source)
+    found = threat.project(x + (size + eps) * torch.randn(x.shape, generator=source), x)
+    assert threat.contains(found, x).all()
+    assert threat.contains(threat.sample(x, source), x).all()
+    beyond = 3e-6 * (size + eps)  # three times what rounding may add
+    outside = x + (eps + beyond) * (1 if norm == "linf" else 30**-0.5)
+    assert not threat.contains(outside, x).any()
+
+
+def test_a_large_input_does_not_widen_the_ball_of_a_small_one():
+    threat = Threat(0.1, low=-torch.inf, high=torch.inf)
+    x = torch.tensor([[0.5], [1e4]])
+    assert threat.contains(x + 0.1002, x).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_numbers_too_coarse_for_a_ball_are_refused_and_what_is_allowed_is_named(dtype):
+    with pytest.raises(ValueError, match=r"float32 or float64, got torch\.b?float16.*\.float\(\)"):
+        Threat(0.1).check(torch.full((2, 3), 0.5, dtype=dtype))
+    for fine in (torch.float32, torch.float64):
+        Threat(0.1).check(torch.full((2, 3), 0.5, dtype=fine))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("eps", [1e-4, 0.031, 0.5, 3.0])
+def test_in_the_unit_box_projections_of_images_keep_to_a_millionth(norm, eps):
+    source = generator()
+    x = torch.rand(20, 3, 32, 32, generator=source)
+    found = Threat(eps, norm).project(x + torch.randn(x.shape, generator=source), x).double()
+    moved = (found - x.double()).flatten(1)
+    length = moved.abs().amax(dim=1) if norm == "linf" else moved.norm(dim=1)
+    assert (length <= eps + 1e-6).all()
+    assert 0 <= found.min() <= found.max() <= 1

@@ -37,8 +37,10 @@ def judged(
     """argmax f(z) ≠ label, where z is the proposal brought back to ball and box, whatever the attack has made of it.
 
     A proposal that is not finite counts as the input itself, and so does one for an input that is wrong already. Raises
-    ValueError for labels that do not fit the inputs or the network.
+    ValueError for inputs outside the data box or of another type than float32 and float64, and for labels that do not
+    fit the inputs or the network.
     """
+    threat.check(x)
     labels = checked(labels, x, net)
     wrong = predicted(net, x) != labels
     finite = torch.isfinite(proposed[:, None]).flatten(start_dim=1).all(dim=1)
