@@ -409,11 +409,11 @@ def test_every_attack_and_every_sign_of_the_library_has_a_name_and_plain_words()
 
 
 def test_evidence_names_attacks_as_the_table_does():
-    before = "Of 9 images pgd-neighbours broke 3 more than pgd; pgd-margin-2, square, pgdx"
+    before = "Of 9 images pgd-neighbours broke 3 more than pgd; pgd-margin-2, square, pgdx, a-pgd"
     after = robust_names.in_table_words(before, ["pgd", "square", "pgd-neighbours", "pgd-margin-2"])
     assert after == (
         "Of 9 images Softened PGD (pgd-neighbours) broke 3 more than PGD; "
-        "PGD on the margin 2 (pgd-margin-2), Square, pgdx"
+        "PGD on the margin 2 (pgd-margin-2), Square, pgdx, a-pgd"
     )
     assert robust_names.in_table_words(before, []) == before
     job = judged(*[(71, 12, "masked")] * 3)
@@ -612,7 +612,7 @@ def test_what_is_below_can_be_chosen(below):
     assert len(at.dataframe) == (below == "numbers")
     assert len(at.code) == 2 * (below == "python")
     asked = robust_names.SIGNS["one step"].question
-    assert ("than many steps (paired" in said(at)) == (f"{asked} ✓ **Not seen.**" in said(at)) == (below == "verdicts")
+    assert ("than many steps (paired" in said(at)) == (f"{asked} ✓ **Not clearly.**" in said(at)) == (below == "verdicts")
     assert "pgd-neighbours" in said(at) or below != "about"
 
 

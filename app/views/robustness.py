@@ -186,7 +186,7 @@ def details(found: Job) -> None:
             st.markdown(text.load("robustness"))
 
 
-SEEN = {True: ":orange[✗ **Yes.**]", False: "✓ **Not seen.**"}
+SEEN = {True: ":orange[✗ **Yes.**]", False: "✓ **Not clearly.**"}
 
 
 def show_verdicts(found: Job) -> None:
