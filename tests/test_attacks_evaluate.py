@@ -11,17 +11,28 @@ from attacked_networks import images, trained
 from some_networks import unchecked
 from torch import nn
 
-from kwta.attacks.ensembles import FASTEST, adaptive, quick, standard
-from kwta.attacks.evaluate import Budget, evaluate, evaluated, names
+from kwta.attacks.adaptive import QUICK, Adaptive
+from kwta.attacks.budget import Budget, most_queries, within
+from kwta.attacks.case import follows_gradients
+from kwta.attacks.ensembles import FASTEST, SHORT, adaptive, quick, standard
+from kwta.attacks.estimators import Smoothed
+from kwta.attacks.evaluate import evaluate, evaluated, names
+from kwta.attacks.foreign import CarliniWagner, DeepFool
 from kwta.attacks.gradient import Pgd, fgsm
+from kwta.attacks.hop_skip_jump import HopSkipJump
 from kwta.attacks.interval import Z95, wilson
 from kwta.attacks.judge import judged
+from kwta.attacks.masking import diagnosed
 from kwta.attacks.noise import Noise
 from kwta.attacks.outcomes import Progress, Robustness, Skipped
 from kwta.attacks.propose import propose
 from kwta.attacks.search import RandomSearch
 from kwta.attacks.square import Square
+from kwta.attacks.step_size import Decreasing, Relative
+from kwta.attacks.surrogates import StraightThrough
 from kwta.attacks.transfer import Transfer
+from kwta.cli.main import main
+from kwta.cli.reproduce import SCHEDULES
 from kwta.networks import MLP, build
 from kwta.threats import Threat
 
@@ -217,11 +228,109 @@ def test_a_time_that_is_up_begins_no_further_batch_and_keeps_what_was_found():
     assert found.robust[:20].sum() < found.correct[:20].sum()
 
 
-def test_a_budget_of_queries_is_kept():
+MANY = (
+    Square(500),
+    RandomSearch(500),
+    Noise(500),
+    DeepFool(),
+    CarliniWagner(),
+    HopSkipJump(4, 40),
+    Adaptive.scaled(0.02, QUICK),
+    Pgd(step=Decreasing(0.01, 0.001), steps=20, restarts=9),
+    Pgd(step=0.01, steps=30, gradient=Smoothed(0.1, ((3, 10), (2, 40)))),
+    Pgd(step=Relative(0.1), steps=30, gradient=StraightThrough()),
+)
+
+
+def kept(threat: Threat, specs: tuple, queries: int | None) -> Robustness:
+    """The attacks on a few images, of which most resist."""
+    x, labels = images(6)
+    found = evaluated(trained(0.05), x, labels, threat, specs, budget=Budget(queries=queries))
+    for outcome in found.attacks:
+        assert 0 < outcome.queries.max() <= most_queries(outcome.spec, threat, 64, 10)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("queries", "threat"),
+    [(1, Threat(0.02)), (7, Threat(0.1, "l2")), (100, Threat(0.02)), (100, Threat(0.1, "l2")), (300, Threat(0.02))],
+)
+def test_no_attack_asks_more_than_the_budget_of_queries_and_what_cannot_is_left_out(queries, threat):
+    specs = (*quick(threat, 64)[:5], *quick(threat, 64)[6:], *MANY)
+    found = kept(threat, specs, queries)
+    assert all(outcome.queries.max() <= queries for outcome in found.attacks)
+    assert len(found.attacks) + len(found.skipped) == len(specs)
+    for skipped in found.skipped:
+        assert f"the budget is {queries}" in skipped.reason
+    left_out = {1: 15, 7: 5, 100: 2, 300: 0}[queries]
+    assert len(found.skipped) <= left_out
+
+
+@pytest.mark.parametrize("threat", [Threat(0.02), Threat(0.1, "l2")], ids=lambda t: t.norm)
+def test_without_a_budget_no_attack_asks_more_than_what_it_may_at_most(threat):
+    specs = (*MANY[3:6], *MANY[8:], *quick(threat, 64)[3:5])
+    assert [outcome.spec for outcome in kept(threat, specs, None).attacks] == list(specs)
+
+
+def test_a_climb_gives_up_restarts_before_steps_and_shorter_ones_still_cross_the_ball():
+    threat = Threat(0.3)
+    climb = Pgd(step=0.03, steps=40, restarts=5, until_success=True)
+    fewer, shorter, least = (within(climb, Budget(queries=n), threat, 64, 10) for n in (130, 21, 3))
+    assert isinstance(fewer, Pgd)
+    assert (fewer.restarts, fewer.steps, fewer.step) == (3, 40, 0.03)
+    for spec, steps in ((shorter, 20), (least, 2)):
+        assert isinstance(spec, Pgd)
+        assert (spec.restarts, spec.steps) == (1, steps)
+        assert sum(spec.sizes(0.3)) == pytest.approx(max(0.6, 0.03 * steps))
+    assert within(climb, Budget(queries=2), threat, 64, 10) == (
+        "it takes up to 3 queries even where it is shortest, the budget is 2"
+    )
+    slow = Pgd(step=Relative(0.01), steps=40)  # travels 0.4 ε, and so it does in fewer steps
+    assert sum(within(slow, Budget(queries=11), threat, 64, 10).sizes(0.3)) == pytest.approx(0.12)
+
+
+@pytest.mark.parametrize("schedule", [FASTEST, SHORT, QUICK])
+@pytest.mark.parametrize("queries", [50, 100, 1000, 3000])
+def test_the_adaptive_attack_spends_most_of_the_budget_on_steps_and_on_passes_alike(schedule, queries):
+    spec = within(Adaptive.scaled(0.1, schedule), Budget(queries=queries), Threat(0.1), 64, 10)
+    assert isinstance(spec, Adaptive)
+    assert 0.7 * queries <= most_queries(spec, Threat(0.1), 64, 10) <= queries
+    before, after = (sum(steps for steps, _ in s) for s in (schedule, spec.schedule))
+    passes = [sum(steps * samples for steps, samples in s) for s in (schedule, spec.schedule)]
+    assert after / before > passes[1] / passes[0]
+    assert spec.climb.steps * spec.step >= min(0.2, Adaptive.scaled(0.1, schedule).step * before) * (1 - 1e-9)
+
+
+def test_with_a_hundred_queries_the_diagnosis_still_has_a_climb_of_many_steps():
     x, labels = images(20)
-    specs = (Square(500), RandomSearch(500), Noise(500))
-    found = evaluated(trained(None), x, labels, Threat(0.02), specs, budget=Budget(queries=7))
-    assert [int(outcome.queries.max()) for outcome in found.attacks] == [7, 7, 7]
+    net, threat = trained(0.05), Threat(0.1)
+    found = evaluated(net, x, labels, threat, quick(threat, 64), budget=Budget(queries=100), twin=trained(None))
+    assert found.named("pgd").spec.steps > 10
+    assert follows_gradients(found.named("pgd"))
+    assert {sign.name for sign in diagnosed(net, x, labels, found).evidence} >= {"beaten", "missed"}
+
+
+def test_where_seconds_are_given_the_clock_is_looked_at_after_every_25_images():
+    x, labels = images(60)
+    for budget, steps in ((Budget(seconds=1000), [25, 50, 60]), (Budget(), [60])):
+        records = evaluate(trained(None), x, labels, Threat(0.1), FEW[:1], budget=budget)
+        assert [r.done for r in records if isinstance(r, Progress)] == steps
+
+
+def test_attacks_that_need_the_borders_of_the_box_are_left_out_where_it_has_none():
+    x, labels = images(6)
+    threat = Threat(0.05, low=-math.inf, high=math.inf)
+    found = evaluated(trained(0.05), 100 * x, labels, threat, (*quick(threat, 64), DeepFool()))
+    borders = {skipped.name for skipped in found.skipped if "without borders" in skipped.reason}
+    assert borders == {"hopskipjump", "deepfool"}
+    assert {"pgd", "square", "adaptive"} <= {outcome.name for outcome in found.attacks}
+
+
+def test_reproduce_tells_the_passes_of_every_schedule(capsys):
+    assert main(["reproduce", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for name, schedule in SCHEDULES.items():
+        assert f"{name} {sum(steps * samples for steps, samples in schedule):,}" in told
 
 
 @pytest.mark.parametrize("threat", [Threat(0.1), Threat(1.0, "l2")], ids=lambda t: t.norm)

@@ -5,11 +5,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from dataclasses import dataclass, field
+from functools import cached_property, reduce
 from math import prod
 from time import perf_counter
-from typing import Literal
 from zlib import crc32
 
 import numpy as np
@@ -17,41 +16,21 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Generator, Tensor, nn
 
+from kwta.attacks.budget import Budget, within
 from kwta.attacks.ensembles import Spec, standard
 from kwta.attacks.judge import judged, predicted
 from kwta.attacks.labels import checked
-from kwta.attacks.noise import Noise
 from kwta.attacks.outcomes import Outcome, Progress, Record, Robustness, Skipped
 from kwta.attacks.proposal import Proposal
 from kwta.attacks.propose import propose
-from kwta.attacks.search import RandomSearch
-from kwta.attacks.square import Square
 from kwta.attacks.transfer import Transfer
 from kwta.patterns.winners import evaluating
 from kwta.threats import Threat
 
 BATCH = 250  # images attacked at once; a pause waits for no more than these
+TIMED_BATCH = 25  # the same where seconds are given, for the clock is looked at between batches
 NO_TWIN = "there is no twin to transfer from"
 NO_TIME = "the time was up"
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What an evaluation may cost; None is no limit.
-
-    seconds: of all attacks together; when they are over no further batch begins. queries: of each image in each attack
-    that has such a number (Square, random search, noise), which is lowered to this.
-    """
-
-    seconds: float | None = None
-    queries: int | None = None
-    kind: Literal["budget"] = "budget"
-
-    def __post_init__(self) -> None:
-        if self.seconds is not None and not self.seconds > 0:
-            raise ValueError(f"the seconds must be positive or None, got {self.seconds}")
-        if self.queries is not None and self.queries < 1:
-            raise ValueError(f"the queries must be at least 1 or None, got {self.queries}")
 
 
 def evaluate(
@@ -63,7 +42,7 @@ def evaluate(
     seed: int = 0,
     twin: nn.Module | None = None,
     budget: Budget | None = None,
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> Iterator[Record]:
     """Run the attacks (by default `standard`) one after the other; a Progress per batch, an Outcome each, at last the
     Robustness.
@@ -71,13 +50,20 @@ def evaluate(
     net, twin, x and labels lie on one device; of a network in training a copy is judged, made now. Each attack's draws
     follow from the seed, its own spec and the number of the batch, so it finds the same whatever runs beside it.
 
+    batch: images attacked at once; None is 250, or 25 where the budget has seconds. The clock is looked at between
+    batches only: an evaluation may take as much longer as one attack on one batch does, which for the adaptive attack
+    with 50,000 queries can be many seconds; fewer queries or a smaller batch keep nearer to the time. An Outcome's spec
+    is the attack as it was run, shortened if the budget asks for it.
+
     Raises ValueError, before the first record, for no images, inputs outside the data box, labels that do not fit and a
     spec given twice.
     """
     attacks = tuple(standard(threat, prod(x.shape[1:])) if attacks is None else attacks)
+    limits = budget or Budget()
+    if batch is None:
+        batch = BATCH if limits.seconds is None else TIMED_BATCH
     _check(x, threat, attacks, batch)
     labels = checked(labels, x, net)
-    limits = budget or Budget()
     return _records(_Evaluation(evaluating(net), x, labels, threat, seed, twin, limits, batch), attacks)
 
 
@@ -107,11 +93,22 @@ class _Evaluation:
     def is_over(self) -> bool:
         return self.budget.seconds is not None and self.seconds >= self.budget.seconds
 
-    def attack(self, spec: Spec, number: int, rows: Tensor) -> tuple[Tensor, Proposal]:
+    @cached_property
+    def classes(self) -> int:
+        with torch.no_grad():
+            return self.net(self.x[:1]).shape[1]
+
+    def affordable(self, spec: Spec) -> Spec | str:
+        """The attack within the budget, or why it is not run."""
+        if isinstance(spec, Transfer) and self.twin is None:
+            return NO_TWIN
+        return within(spec, self.budget, self.threat, self.x[0].numel(), self.classes)
+
+    def attack(self, spec: Spec, generator: Generator, rows: Tensor) -> tuple[Tensor, Proposal]:
         """Which of these images it fools, and what it proposed."""
         start = perf_counter()
-        x, labels, generator = self.x[rows], self.labels[rows], seeded(self.seed, spec, number)
-        proposal = _proposed(_within(spec, self.budget), self.net, self.twin, x, labels, self.threat, generator)
+        x, labels = self.x[rows], self.labels[rows]
+        proposal = _proposed(spec, self.net, self.twin, x, labels, self.threat, generator)
         fooled = judged(self.net, x, labels, proposal.x, self.threat).fooled
         self.seconds += perf_counter() - start
         return fooled, proposal
@@ -123,11 +120,12 @@ def _records(run: _Evaluation, attacks: tuple[Spec, ...]) -> Iterator[Record]:
     skipped: list[Skipped] = []
     broken = [torch.zeros_like(correct)]
     for index, (spec, name) in enumerate(zip(attacks, names(attacks), strict=True)):
-        if isinstance(spec, Transfer) and run.twin is None:
-            skipped.append(Skipped(name, NO_TWIN))
+        affordable = run.affordable(spec)
+        if isinstance(affordable, str):
+            skipped.append(Skipped(name, affordable))
             yield skipped[-1]
             continue
-        course = _Course(run, spec, correct)
+        course = _Course(run, spec, affordable, correct)
         for done in course:
             yield Progress(name, index, len(attacks), done, len(correct), int(course.broken.sum()))
         broken.append(course.broken)
@@ -142,10 +140,10 @@ def _records(run: _Evaluation, attacks: tuple[Spec, ...]) -> Iterator[Record]:
 
 
 class _Course:
-    """One attack on all images, batch by batch."""
+    """One attack on all images, batch by batch; asked: what it was before the budget shortened it, and draws by."""
 
-    def __init__(self, run: _Evaluation, spec: Spec, correct: Tensor) -> None:
-        self.run, self.spec, self.correct = run, spec, correct
+    def __init__(self, run: _Evaluation, asked: Spec, spec: Spec, correct: Tensor) -> None:
+        self.run, self.asked, self.spec, self.correct = run, asked, spec, correct
         self.broken = torch.zeros_like(correct)
         self.queries, self.backwards = (torch.zeros(len(correct), dtype=torch.int64) for _ in range(2))
         self.seconds, self.is_complete = 0.0, False
@@ -158,7 +156,8 @@ class _Course:
                 return
             attacked = rows[self.correct.cpu()[rows]]
             if len(attacked):
-                fooled, proposal = self.run.attack(self.spec, number, attacked.to(self.correct.device))
+                generator = seeded(self.run.seed, self.asked, number)
+                fooled, proposal = self.run.attack(self.spec, generator, attacked.to(self.correct.device))
                 self.broken[attacked] = fooled
                 self.queries[attacked] = proposal.queries.cpu()
                 self.backwards[attacked] = proposal.backwards.cpu()
@@ -187,18 +186,6 @@ def _proposed(
     assert twin is not None
     found = propose(spec.attack, twin, x, labels, threat, generator)
     return Proposal(found.x, torch.zeros_like(found.queries), torch.zeros_like(found.backwards))
-
-
-def _within(spec: Spec, budget: Budget) -> Spec:
-    """The spec with no more queries than the budget has."""
-    match spec:
-        case _ if budget.queries is None:
-            return spec
-        case Square() | RandomSearch():
-            return replace(spec, queries=min(spec.queries, budget.queries))
-        case Noise():
-            return replace(spec, samples=min(spec.samples, budget.queries))
-    return spec
 
 
 def seeded(seed: int, spec: object, number: int) -> Generator:

@@ -26,7 +26,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An attack that was not run to its end, and why."""
+    """An attack that was not run, or not to its end, and why."""
 
     name: str
     reason: str
@@ -37,8 +37,9 @@ class Skipped:
 class Outcome:
     """What one attack did, image by image.
 
-    broken: right without attack, and judged to be fooled. robust: right with and without. queries, backwards: passes of
-    the target for each image; images that are wrong already are not attacked. seconds: of the attack and its judge.
+    spec: as it was run, which a budget may have shortened. broken: right without attack, and judged to be fooled.
+    robust: right with and without. queries, backwards: passes of the target for each image; images that are wrong
+    already are not attacked. seconds: of the attack and its judge.
     """
 
     spec: Spec

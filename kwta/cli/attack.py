@@ -61,9 +61,12 @@ def arguments(parser: ArgumentParser) -> None:
         "--seconds",
         type=number,
         metavar="S",
-        help="begin nothing more after S seconds (default: no limit)",
+        help="begin no further 25 images with an attack after S seconds (default: no limit)",
     )
-    add("--queries", type=whole, metavar="Q", help="at most Q queries per image for square, random_search and noise")
+    queries = (
+        "at most Q forward passes per image in each attack; longer ones are shortened, or left out (default: no limit)"
+    )
+    add("--queries", type=whole, metavar="Q", help=queries)
     add("--seed", type=seed, default=0, metavar="S", help="of all random numbers (default: %(default)s)")
     add("--device", default="auto", metavar="D", help="auto, cpu, cuda or mps (default: %(default)s)")
     data_options.arguments(parser, required=False, otherwise=" (default: what the checkpoint was trained on)")
