@@ -168,7 +168,7 @@ def test_a_scattered_share_of_the_entries_is_drawn_anew(norm):
     assert (after != start).any(dim=1).all()
 
 
-@pytest.mark.parametrize("d", [2, 3, 20])
+@pytest.mark.parametrize("d", [2, 20])
 @pytest.mark.parametrize("spec", [RandomSearch(2000), Square(2000)], ids=lambda s: s.name)
 def test_in_l2_the_search_goes_on_until_a_linear_margin_has_risen_by_almost_its_most(spec, d):
     """Within ‖δ‖ ≤ 1 the most that −w·x can rise is ‖w‖, at −w/‖w‖."""

@@ -253,7 +253,12 @@ def kept(threat: Threat, specs: tuple, queries: int | None) -> Robustness:
 
 @pytest.mark.parametrize(
     ("queries", "threat"),
-    [(1, Threat(0.02)), (7, Threat(0.1, "l2")), (100, Threat(0.02)), (100, Threat(0.1, "l2")), (300, Threat(0.02))],
+    [
+        (1, Threat(0.02)),
+        (7, Threat(0.1, "l2")),
+        (100, Threat(0.1, "l2")),
+        pytest.param(300, Threat(0.02), marks=pytest.mark.slow),
+    ],
 )
 def test_no_attack_asks_more_than_the_budget_of_queries_and_what_cannot_is_left_out(queries, threat):
     specs = (*quick(threat, 64)[:5], *quick(threat, 64)[6:], *MANY)
@@ -266,6 +271,7 @@ def test_no_attack_asks_more_than_the_budget_of_queries_and_what_cannot_is_left_
     assert len(found.skipped) <= left_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threat", [Threat(0.02), Threat(0.1, "l2")], ids=lambda t: t.norm)
 def test_without_a_budget_no_attack_asks_more_than_what_it_may_at_most(threat):
     specs = (*MANY[3:6], *MANY[8:], *quick(threat, 64)[3:5])

@@ -16,8 +16,8 @@ SPECS: list[Spec] = [
     MLP((12, 3)),
     CNN((1, 6, 8), (4, 5), 3, gamma=0.3, hidden=(6,)),
     CNN((2, 8, 8), (4,), 3, batch_norm=True),
-    ResNet18(gamma=0.1),
-    AlexNet(gamma=0.1),
+    ResNet18(gamma=0.1, width=4),
+    AlexNet(gamma=0.1, width=8),
 ]
 
 

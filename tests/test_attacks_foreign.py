@@ -76,6 +76,7 @@ def test_on_a_linear_network_deepfool_finds_the_nearest_border():
         assert bool(judged(net, x, labels, proposal.x, threat).fooled[0]) is fooled
 
 
+@pytest.mark.slow
 def test_hop_skip_jump_comes_near_the_nearest_border_of_a_linear_network_in_any_batch():
     """The estimate of foolbox itself depends on the batch; in one of 16 its L2 attack would hardly move."""
     net = nn.Linear(16, 2).eval()
@@ -92,6 +93,7 @@ def test_hop_skip_jump_comes_near_the_nearest_border_of_a_linear_network_in_any_
     assert (wide.distance(proposal.x, x) <= 1.2 * nearest + 1e-4).float().mean() > 0.9
 
 
+@pytest.mark.slow
 def test_attacks_of_least_norm_agree_on_relu_in_l2():
     net = trained(None)
     x, labels = right(net, 20)

@@ -264,6 +264,7 @@ def test_a_network_that_attacks_have_broken_is_masked_and_not_constant(least):
     assert Case(net, x, labels, unbroken).is_constant is (least > 0)  # the ends tell as much as they can
 
 
+@pytest.mark.slow
 def test_signs_are_looked_for_in_batches_and_no_pass_is_larger():
     x, labels = images(40)
     found = evaluated(trained(0.05), x, labels, THREAT, (Pgd(step=0.01, steps=5), Noise(3)))

@@ -166,6 +166,7 @@ def test_a_first_result_is_that_of_a_process_of_its_own_and_told_with_its_target
     assert "90.00     30.00  MISSED" in report._line(compiled[0])
 
 
+@pytest.mark.slow
 def test_a_new_process_does_find_regions():
     wall, cpu = start._first(start.CALLS["pieces of a line"], None)
     assert wall > 0.01

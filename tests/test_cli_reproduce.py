@@ -85,6 +85,7 @@ def test_it_trains_attacks_and_tells_what_the_library_finds(capsys):
     assert sorted(file.name for file in Path("net").iterdir()) == ["spec.json", "weights.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own")
 def test_resnet_with_k_wta_goes_all_the_way_too(capsys):
     told = reproduced(f"--network resnet18 --gamma 0.2 {TINY} --epochs 1 --width 1 --images 2 --out net", capsys)

@@ -239,6 +239,7 @@ def robust_accuracy(net: nn.Module, data, threat: Threat) -> float:
     return 1 - judged(net, x, labels, found.x, threat).fooled.double().mean().item()
 
 
+@pytest.mark.slow
 def test_hardened_relu_networks_resist_pgd_far_better_than_a_standard_one(digits):
     """Measured on 359 images: 16 % with standard training, 51 % (madry) and 60 % (trades) after ten epochs."""
     threat, robust = Threat(0.15), {}

@@ -197,6 +197,8 @@ def seeded(seed: int, spec: object, number: int) -> Generator:
 def names(attacks: Sequence[Spec]) -> list[str]:
     """The names of the attacks; the second of a name has -2 at its end.
 
+    >>> from kwta.attacks.noise import Noise
+    >>> from kwta.attacks.square import Square
     >>> names([Square(100), Noise(), Square(1000)])
     ['square', 'noise', 'square-2']
     """
