@@ -70,6 +70,14 @@ def values(told: Mapping, rows: Sequence[Control], keys: Iterable[str]) -> dict[
     return {key: control(key, rows).read(str(told[key])) for key in keys}
 
 
+def understood(told: Mapping, rows: Sequence[Control], keys: Iterable[str]) -> dict[str, Any] | None:
+    """As `values`; None for a report that makes no sense."""
+    try:
+        return values(told, rows, keys)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def sequence(view: str) -> int:
     """The number of the last report whose values were taken over."""
     return st.session_state.get(f"_{view}_seq", 0)

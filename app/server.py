@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import answers
 from app.compute.warm import warm_up
 
 
@@ -16,4 +17,4 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(Path(__file__).with_name("main.py"), lifespan=lifespan)
+app = st.App(Path(__file__).with_name("main.py"), lifespan=lifespan, routes=answers.routes())

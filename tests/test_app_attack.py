@@ -31,7 +31,7 @@ from app.compute import (
     data,
     trained,
 )
-from app.compute.attack_supply import Supply
+from app.compute.attack_supply import Haste, Supply
 from app.controls import Setup
 from kwta.attacks.gradient import Pgd, Relative
 from kwta.attacks.losses import margin
@@ -154,6 +154,93 @@ def test_what_ends_a_supply_is_told():
     supply.want(5)
     supply.wait(5, SECONDS)
     assert (supply.items, supply.is_whole, supply.error) == ([1], True, "no such thing")
+
+
+def test_what_is_in_a_hurry_is_made_at_once_by_who_waits():
+    makers = []
+
+    def numbers():
+        for i in range(9):
+            makers.append(threading.current_thread())
+            yield i
+
+    supply = Supply(numbers)
+    supply.hurry(2, SECONDS)
+    assert supply.items == [0, 1]
+    assert set(makers) == {threading.current_thread()}
+    supply.hurry(1, SECONDS)
+    assert supply.items == [0, 1]
+    supply.hurry(99, SECONDS)
+    assert supply.items == list(range(9))
+    assert supply.is_whole
+
+
+def test_who_hurries_and_who_makes_in_the_background_make_every_item_once():
+    def numbers():
+        for i in range(200):
+            time.sleep(0.0005)
+            yield i
+
+    supply = Supply(numbers)
+    supply.want(200)
+    supply.hurry(150, SECONDS)
+    supply.want(200)
+    supply.wait(200, SECONDS)
+    assert supply.items == list(range(200))
+
+
+def test_a_hurry_has_an_end():
+    def slow():
+        for i in range(100):
+            time.sleep(0.02)
+            yield i
+
+    supply = Supply(slow)
+    supply.hurry(100, 0.1)
+    assert 0 < len(supply.items) < 20
+
+
+def test_while_somebody_waits_nothing_else_is_begun(monkeypatch):
+    monkeypatch.setattr(attack_supply, "LONGEST", SECONDS)
+    supply = Supply(lambda: iter(range(5)))
+    with Haste():
+        with Haste():
+            supply.want(5)
+        time.sleep(0.1)
+        assert supply.items == []
+    supply.wait(5, SECONDS)
+    assert supply.items == list(range(5))
+
+
+def test_in_a_full_hall_somebody_always_waits_and_all_goes_on(monkeypatch):
+    monkeypatch.setattr(attack_supply, "LONGEST", 0.1)
+    supply = Supply(lambda: iter(range(50)))
+    with Haste():
+        supply.want(50)
+        supply.wait(50, SECONDS)  # not 50 times as long
+        assert supply.items == list(range(50))
+
+
+def test_what_nobody_looks_at_any_more_is_let_go_until_somebody_asks_again():
+    gate = threading.Semaphore(0)
+
+    def numbers():
+        for i in range(20):
+            gate.acquire()
+            yield i
+
+    supplies = [Supply(numbers, name) for name in ("seen", "left", "")]
+    for supply in supplies:
+        supply.want(20)
+    attack_supply.let_go({"left", ""})
+    for _ in range(60):
+        gate.release()
+    supplies[0].wait(20, SECONDS)
+    supplies[2].wait(20, SECONDS)
+    assert [len(supply.items) for supply in supplies] == [20, 1, 20]  # one was begun already
+    supplies[1].want(20)
+    supplies[1].wait(20, SECONDS)
+    assert supplies[1].items == list(range(20))
 
 
 # The attacks.
@@ -319,7 +406,7 @@ def test_the_exact_field_is_the_gradient_of_the_region_and_the_smoothed_one_come
 
 
 def unpacked(block: bytes) -> tuple[dict, bytes]:
-    raw = gzip.decompress(block)
+    raw = gzip.decompress(block) if block[:2] == b"\x1f\x8b" else block
     length = int.from_bytes(raw[:4], "little")
     return json.loads(raw[4 : 4 + length]), raw[4 + length :]
 
@@ -477,6 +564,35 @@ def told(at: AppTest) -> dict:
     protos = [e.proto for e in walk(at._tree) if getattr(e, "type", "") == "bidi_component"]
     block = next(proto.bytes for proto in protos if proto.WhichOneof("data") == "bytes")
     return unpacked(block)[0]
+
+
+def test_a_request_is_answered_as_the_page_would_and_another_network_is_left_to_it():
+    at = opened(data="moons", net="16,8", gamma=0.25, image="0.1,0.2", queries=40)
+    before = told(at)
+    answer = at.session_state["_attack_offer"].answer
+    report = {**before["state"], "eps": 0.123, "agamma": 0.5, "seq": 8, "moving": True}
+    header, _ = unpacked(answer({**report, "answers": "answers/here"}))
+    assert (header["seq"], header["answers"]) == (8, "answers/here")
+    assert header["columns"]["white"]["key"] != before["columns"]["white"]["key"]
+    assert len(header["columns"]["white"]["places"]) >= 2
+    at = opened(data="moons", net="16,8", gamma=0.25, image="0.1,0.2", queries=40, eps=0.123, agamma=0.5)
+    assert {c: one["key"] for c, one in told(at)["columns"].items()} == {
+        c: one["key"] for c, one in header["columns"].items()
+    }
+    for other in ({"who": "relu"}, {"learned": "trained"}, {"eps": "much"}, {"image": "9,9,9"}, {"steps": None}):
+        assert answer({**report, **other}) is None
+    assert answer({"seq": 1}) is None
+
+
+def test_what_the_browser_shows_no_longer_is_not_made_any_more():
+    aim, snapshot, v = aimed(DIGITS, eps=0.0713, learned="untrained", queries=5000)
+    header, _ = unpacked(attack_answer.packed(aim, snapshot, v, {}))
+    left = attack.steps(attack_specs.attempts(aim, v)["black"], snapshot)
+    have = {c: [one["key"], 1, False] for c, one in header["columns"].items()}
+    aim, snapshot, v = aimed(DIGITS, eps=0.0714, learned="untrained", queries=5000)
+    attack_answer.packed(aim, snapshot, v, {"moving": True, "have": have})
+    assert left._wanted == 0
+    assert attack.steps(attack_specs.attempts(aim, v)["white"], snapshot)._wanted > 0
 
 
 def test_a_link_reproduces_the_attacks():

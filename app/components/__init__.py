@@ -38,10 +38,10 @@ FOLDER = Path(__file__).parent
 # What is put before the style and the script of every component, and of some, in this order.
 BEFORE = ("shared", "palette")
 PARTS = {
-    "attack": ("numbers", "blocks", "cells"),
-    "line": ("numbers", "blocks"),
-    "jumps": ("numbers", "blocks", "cells", "rungs", "plane"),
-    "patterns": ("numbers", "blocks"),
+    "attack": ("numbers", "reports", "blocks", "cells"),
+    "line": ("numbers", "reports", "blocks"),
+    "jumps": ("numbers", "reports", "blocks", "cells", "rungs", "plane"),
+    "patterns": ("numbers", "reports", "blocks"),
     "regions": ("numbers", "blocks", "cells", "rungs", "plane"),
     "train": ("numbers", "blocks"),
 }

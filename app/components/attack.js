@@ -2,7 +2,8 @@
 // the gradient there beside the smoothed one. ε, γ and the input are under the hand.
 //
 // data: bytes, see app/compute/attack_answer.py; places of the attacks stay here, so that playing asks nobody. Reports moved:
-// { seq, moving, poll, …the controls, have, scene, points } at most every 50 ms while the hand moves and once at the end.
+// { seq, moving, poll, …the controls, have, scene, points } at most every 50 ms while the hand moves and once at the end; where
+// the answer before names a path (`answers`), plain requests to it are answered without a run of the page.
 
 const POLL = 250; // ms between an answer and the next question while training
 const AGAIN = 30; // the same while attacks go on
@@ -90,6 +91,12 @@ export default mounted((root, send) => {
     wants: () => (!d || isComplete() ? null : d.training.done ? AGAIN : POLL),
     busy: () => Boolean(drag),
     before: () => (untold = false),
+    answers: () => d?.answers ?? "",
+    take: inTurn(async (bytes) => {
+      const next = await unpacked(bytes);
+      if (next.answers === d.answers) arrive(next);
+      else talk.answered(next.seq, false); // to the page before this one
+    }),
   });
   const { moved, movedByKey, rested } = talk;
   const isComplete = () => d.training.done && points && COLUMNS.every((name) => columns[name].whole && columns[name].way) && isMapped();
@@ -115,6 +122,12 @@ export default mounted((root, send) => {
     const white = columns.white;
     Object.assign(box.dataset, { seq: d.seq, key: white.key, done: d.training.done, complete: Boolean(isComplete()), own: isOwn });
     talk.poll();
+  }
+
+  function arrive(next) {
+    adopt(next);
+    draw();
+    if (!playing) speak();
   }
 
   function adoptColumn(name, c) {
@@ -690,10 +703,10 @@ export default mounted((root, send) => {
     speak();
   }
 
-  // Play from the start, if it had played to the end, after something has changed.
+  // Play from the first perturbation on, after something has changed: the clean input stands beside it all the time.
   function restart() {
     if (!reducedMotion()) {
-      place = 0;
+      place = 1;
       playing = true;
       state.at = -1;
       clock.start();
@@ -843,11 +856,7 @@ export default mounted((root, send) => {
   window.addEventListener("resize", resized);
 
   return {
-    update: inTurn(async (bytes) => {
-      adopt(await unpacked(bytes));
-      draw();
-      if (!playing) speak();
-    }),
+    update: inTurn(async (bytes) => arrive(await unpacked(bytes))),
     destroy() {
       playing = false;
       clock.stop();

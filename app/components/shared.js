@@ -12,7 +12,6 @@
 //   reducedMotion()             whether the user asked for stillness
 //   frames(step)                .start() calls step(seconds since the last frame) until it returns false; .stop()
 //   throttled(call, ms)         at most one call every ms, always the last one; .flush()
-//   reports(send, { values, wants, busy, before })   tells the page what the hand does, and asks it again; see below
 //   canvasSurface(context), svgSurface(width, height)   one way to draw, two ways to keep it
 //   saved(name, type, content), savedPng(...), savedSvg(...)   downloads
 //   setText(element, text)      changes its text if it is another one
@@ -219,71 +218,6 @@ function throttled(call, ms) {
     run();
   };
   return limited;
-}
-
-const EVERY_MS = 50; // between two reports while the hand moves
-const REST_MS = 350; // after the last key
-const LOST_MS = 3000; // after which an answer counts as lost
-const WAIT_MS = 50; // until a question that has to wait is thought of again
-
-// Reports "moved": values() with `seq`, which counts what the hand did, and `moving`; or, as a question, with `poll`. Every
-// one holds all values, since the page may pass over one that another follows at once; see app/picture.py.
-//   values()        what every report says
-//   wants()         ms until the page is asked again, null for never
-//   busy()          whether questions have to wait, for the hand moves
-//   before()        called before a report of what the hand did
-// Of what it returns: moved(moving) and movedByKey() after the hand did something, rested() once keys rest, poll() when an
-// answer is here, answered(seq) with its number, isOwn(seq) whether it knows all that the hand did, stop().
-function reports(send, { values, wants, busy, before = () => {} }) {
-  let sent = 0, asked = 0, timer = 0, resting = 0;
-  const tell = (more) => {
-    asked = performance.now();
-    send("moved", { ...values(), seq: sent, ...more });
-  };
-  const soon = throttled((moving) => {
-    sent += 1;
-    before();
-    tell({ moving });
-  }, EVERY_MS);
-  const self = {
-    moved(moving = false) {
-      soon(moving);
-      if (!moving) soon.flush();
-    },
-    // Keys repeat: what they do becomes the address only when they rest.
-    movedByKey() {
-      self.moved(true);
-      self.rested();
-    },
-    rested() {
-      clearTimeout(resting);
-      resting = setTimeout(() => {
-        resting = 0;
-        self.moved();
-      }, REST_MS);
-    },
-    get resting() { return resting !== 0; },
-    poll(ms = wants()) {
-      clearTimeout(timer);
-      if (ms === null) return;
-      timer = setTimeout(() => {
-        if (wants() === null) return;
-        if (document.hidden || busy() || (asked && performance.now() - asked < LOST_MS)) return self.poll(WAIT_MS);
-        tell({ poll: Math.random() });
-        self.poll();
-      }, ms);
-    },
-    isOwn: (seq) => seq >= sent,
-    answered(seq, isOwn) {
-      asked = 0;
-      if (isOwn) sent = Math.max(sent, seq);
-    },
-    stop() {
-      clearTimeout(timer);
-      clearTimeout(resting);
-    },
-  };
-  return self;
 }
 
 // A surface draws rectangles, lines, polygons, circles and text. Options: fill, stroke, width, alpha, dash, radius;

@@ -14,12 +14,13 @@ function opened(path, paths) {
   return window.dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 }
 
-export default mounted(() => {
+export default mounted((root) => {
   let stop = () => {};
   return {
     update(paths) {
       stop();
       stop = keys(Object.fromEntries(Object.entries(paths).map(([letter, path]) => [letter, () => opened(path, Object.values(paths))])));
+      styled(root).dataset.live = "true"; // for who wants to press one by a program
     },
     destroy: () => stop(),
   };

@@ -71,8 +71,13 @@ Part = Paths | Cells | Field | Unusable
 def target(setup, weights: str, activation: str, gamma: float, image: str) -> tuple[Target, Snapshot]:
     """The network that the controls describe with γ moved to `gamma`, and how far it is trained."""
     snapshot = trained.snapshot(trained.which(setup, weights, activation))
-    own = None if activation == "relu" else gamma
-    return Target(snapshot.which, snapshot.frames, own, image), snapshot
+    return target_of(snapshot, gamma, image), snapshot
+
+
+def target_of(snapshot: Snapshot, gamma: float, image: str) -> Target:
+    """The same of a network at hand."""
+    is_relu = snapshot.which.recipe.net.gamma is None
+    return Target(snapshot.which, snapshot.frames, None if is_relu else gamma, image)
 
 
 def network(aim: Target, snapshot: Snapshot) -> nn.Module:
@@ -114,8 +119,8 @@ def steps(attempt: Attempt, snapshot: Snapshot) -> Supply[Step]:
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
-def _steps(key: str, _attempt: Attempt, _net: nn.Module, _label: int) -> Supply[Step]:  # noqa: ARG001 (names what follows)
-    return Supply(partial(_made, _attempt, _net, _label))
+def _steps(key: str, _attempt: Attempt, _net: nn.Module, _label: int) -> Supply[Step]:
+    return Supply(partial(_made, _attempt, _net, _label), key)
 
 
 def _made(attempt: Attempt, net: nn.Module, label: int) -> Iterator[Step]:
@@ -180,14 +185,14 @@ def scene(asked: SceneOf, snapshot: Snapshot, supplies: list[Supply[Step]]) -> S
 
 @st.cache_resource(max_entries=PLANES, show_spinner=False)
 def _scene(
-    key: str,  # noqa: ARG001 (names what follows)
+    key: str,
     _asked: SceneOf,
     _net: nn.Module,
     _about: Victim,
     _supplies: list[Supply[Step]],
 ) -> Supply[Part]:
     places = tuple(_flat(supply, n) for supply, n in zip(_supplies, _asked.places, strict=True))
-    return Supply(partial(_parts, _asked, _net, _about, places))
+    return Supply(partial(_parts, _asked, _net, _about, places), key)
 
 
 def _parts(asked: SceneOf, net: nn.Module, about: Victim, places: tuple[np.ndarray, ...]) -> Iterator[Part]:

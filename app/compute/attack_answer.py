@@ -13,7 +13,7 @@ from app.compute import attack, attack_scene_block, attack_specs, data, inputs, 
 from app.compute.attack import SceneOf, Victim
 from app.compute.attack_paths import Way
 from app.compute.attack_specs import COLUMNS, Attempt, Target
-from app.compute.attack_supply import Supply
+from app.compute.attack_supply import Haste, Supply, let_go
 from app.compute.frames import as_images
 from app.compute.trained import Snapshot
 from kwta.attacks.trace import Step
@@ -24,36 +24,47 @@ AHEAD, CHUNK = 64, 64
 # The same while the hand moves: the next question is on its way.
 BRIEF = {"white": AHEAD, "black": 2, "adaptive": 2}
 # Seconds for which an answer waits for its first place, and for anything new.
-FIRST, PATIENCE = 0.06, 0.3
+FIRST, PATIENCE = 0.06, 0.15
 # Seconds for which an answer waits for the borders on a way that has just ended.
 LATER = 0.02
+# Bytes from which a block is gzipped: a browser takes longer to unpack less than to hear it.
+PACKED = 1 << 14
 # Training points on the map.
 POINTS = 300
 
 
 def packed(aim: Target, snapshot: Snapshot, state: dict[str, Any], told: dict[str, Any]) -> bytes:
-    """Everything that the component draws, gzip of: the header's length (uint32, little endian), the header as JSON,
-    then the arrays that it describes, one after another.
+    """Everything that the component draws, gzipped where it is long: the header's length (uint32, little endian), the
+    header as JSON, then the arrays that it describes, one after another.
 
     `state`: the values of the controls. `told`: what the component has (`have`: of each column its name and places,
     `scene`: likewise of the plane, `points`: of which data), the number of its last report (`seq`), and whether
     the hand moves.
     """
+    if told.get("poll"):
+        return _packed(aim, snapshot, state, told)
+    with Haste():
+        return _packed(aim, snapshot, state, told)
+
+
+def _packed(aim: Target, snapshot: Snapshot, state: dict[str, Any], told: dict[str, Any]) -> bytes:
     arrays: list[np.ndarray] = []
     known = data.data(aim.which.recipe.data)
     about = attack.victim(aim, snapshot)
     attempts = attack_specs.attempts(aim, state)
     supplies = {column: attack.steps(attempt, snapshot) for column, attempt in attempts.items()}
     had = {column: _had(told.get("have"), column, attack_specs.name(attempts[column])) for column in COLUMNS}
+    let_go(_others(told.get("have"), supplies))
     is_brief = bool(told.get("moving")) or not snapshot.is_done
     for column, supply in supplies.items():
-        supply.want(BRIEF[column] if is_brief else had[column][0] + AHEAD)
         if column == "white" and not told.get("poll"):
-            supply.wait(had[column][0] + 2, FIRST)  # before the others compete with it: its first step is waited for
+            supply.hurry(had[column][0] + 2, FIRST)  # before the others compete with it: its first step is waited for
+        supply.want(BRIEF[column] if is_brief else had[column][0] + AHEAD)
     made = None if is_brief else _scene(attempts, snapshot, supplies, state)
     _wait(supplies, made, told)
     header: dict[str, Any] = {
         "seq": int(told.get("seq", 0)),
+        "answers": str(told.get("answers", "")),
         "moment": time.monotonic_ns(),  # two answers are never alike: the browser hears only of what differs
         "state": state,
         "data": aim.which.recipe.data,
@@ -79,7 +90,15 @@ def packed(aim: Target, snapshot: Snapshot, state: dict[str, Any], told: dict[st
         header["points"] = _points(known, arrays)
     text = json.dumps(header, allow_nan=False, default=float).encode()
     body = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
-    return gzip.compress(len(text).to_bytes(4, "little") + text + body, compresslevel=1)
+    block = len(text).to_bytes(4, "little") + text + body
+    return block if len(block) < PACKED else gzip.compress(block, compresslevel=1)
+
+
+def _others(said: Any, supplies: dict[str, Supply[Step]]) -> set[str]:
+    """The names of attacks that a browser has and that it no longer shows."""
+    told = said.values() if isinstance(said, dict) else []
+    names = {one[0] for one in told if isinstance(one, list) and one and isinstance(one[0], str)}
+    return names - {supply.name for supply in supplies.values()}
 
 
 def _had(said: Any, column: str, key: str) -> tuple[int, bool]:

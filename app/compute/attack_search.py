@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
+from app.compute.attack_supply import Haste
 from kwta.attacks.losses import margin
 from kwta.attacks.propose import Attack, propose
 from kwta.attacks.trace import Step
@@ -37,6 +38,7 @@ class _Watched(nn.Module):
         self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
+        Haste.keep()
         logits = self._asked[0](x)
         self.n += 1
         if self.best is None or margin(logits, self.labels)[0] > margin(self.best[1], self.labels)[0]:

@@ -1,10 +1,11 @@
 """One input under attack: white-box, black-box and adaptive side by side, step by step, over the exact regions."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import streamlit as st
 
-from app import picture, state, text
+from app import answers, picture, state, text
 from app.components import component, report
 from app.compute import attack, attack_answer, attack_specs, attack_table, data, inputs, line, networks, trained
 from app.controls import MAX_SEED, Control, Setup, one_of, read_gamma, whole
@@ -78,17 +79,33 @@ def heard() -> None:
     picture.heard("attack", told, lambda: picture.values(told, controls(state.current()), KEYS))
 
 
-def draw(setup: Setup, chosen: dict, told: dict) -> None:
+def draw(setup: Setup, rows: tuple[Control, ...], chosen: dict, told: dict) -> None:
     aim, snapshot = attack.target(setup, chosen["learned"], chosen["who"], chosen["agamma"], chosen["image"])
-    shown = {key: chosen[key] for key in KEYS} | {"bare": state.is_presenting()}
+    bare = {"bare": state.is_presenting()}
+    offer = answers.offered(
+        "attack", (setup, snapshot.which, snapshot.frames), partial(answer, setup, rows, snapshot, bare)
+    )
+    now = {"seq": picture.sequence("attack"), "answers": offer.path if snapshot.is_done else ""}
+    shown = {key: chosen[key] for key in KEYS} | bare
     component("attack")(
         key="attack",
-        data=attack_answer.packed(aim, snapshot, shown, told | {"seq": picture.sequence("attack")}),
+        data=attack_answer.packed(aim, snapshot, shown, told | now),
         on_moved_change=heard,
         height="content",
     )
     with st.container(key="words_attack"):
         details(aim, snapshot, chosen)
+
+
+def answer(
+    setup: Setup, rows: tuple[Control, ...], snapshot: trained.Snapshot, bare: dict, told: Mapping
+) -> bytes | None:
+    """The answer to a report on the network that the page has drawn; None where it asks for another."""
+    chosen = picture.understood(told, rows, KEYS)
+    if chosen is None or trained.which(setup, chosen["learned"], chosen["who"]) != snapshot.which:
+        return None
+    aim = attack.target_of(snapshot, chosen["agamma"], chosen["image"])
+    return attack_answer.packed(aim, snapshot, chosen | bare, dict(told))
 
 
 def details(aim: attack.Target, snapshot: trained.Snapshot, chosen: dict) -> None:
@@ -120,4 +137,4 @@ setup = state.current()
 rows = controls(setup)
 fit(rows, setup)
 state.follow(rows)
-picture.stage("attack", rows, partial(draw, setup))
+picture.stage("attack", rows, partial(draw, setup, rows))

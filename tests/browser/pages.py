@@ -22,6 +22,12 @@ def settle(page: Page) -> None:
     expect(page.locator('[data-testid="stSpinner"]')).to_have_count(0)
 
 
+def press_letter(page: Page, letter: str) -> None:
+    """Open a view by its key, as soon as the page listens."""
+    page.locator(".st-key-shortcuts [data-live]").wait_for(state="attached")
+    page.keyboard.press(letter)
+
+
 def wait_until_drawn(canvas: Locator) -> None:
     """Wait until there is a pixel on the canvas; AssertionError if it stays empty."""
     canvas.wait_for()

@@ -1,10 +1,13 @@
 """The Attack view under the hand: playing, ε and γ, choosing, typing, the link, keeping pictures."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
-from pages import overflow, wait_until_drawn
+from pages import overflow, press_letter, wait_until_drawn
 from playwright.sync_api import Locator, Page, expect
+from server import free_port, plain_streamlit, serve
+from watching import watched
 
 QUICK = {"data": "moons", "net": "16,8", "gamma": 0.25, "learned": "untrained", "image": "0.1,0.2", "queries": 60}
 WHOLE_MS = 90_000
@@ -63,6 +66,26 @@ def test_moving_epsilon_makes_new_attacks_and_the_link(visit):
     page.wait_for_url(re.compile(r"eps=0\.\d+"))
     expect(found).not_to_have_attribute("data-key", before)
     box(page)
+
+
+def test_what_the_hand_moves_is_answered_without_a_run_of_the_page(visit):
+    page = visit("attack", **QUICK)
+    box(page)
+    asked = []
+    page.on("response", lambda r: asked.append((r.status, r.request.post_data_json)) if "/answers/" in r.url else None)
+    slider = page.get_by_test_id("attack-eps")
+    slider.focus()
+    keys = [page.get_by_test_id("attack").get_attribute("data-key")]
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+        expect(page.get_by_test_id("attack")).not_to_have_attribute("data-key", keys[-1] or "")
+        keys.append(page.get_by_test_id("attack").get_attribute("data-key"))
+    assert "eps=" not in page.url  # the page hears of it at rest
+    moves = [report["eps"] for status, report in asked if report.get("moving") and status == 200]
+    assert len(set(moves)) == 3
+    page.wait_for_url(re.compile(rf"eps={moves[-1]}"))
+    box(page)
+    assert {status for status, _ in asked} == {200}
 
 
 def test_gamma_moves_on_the_page(visit):
@@ -219,6 +242,27 @@ def test_a_beamer_shows_the_picture_without_scrolling(visit):
 
 def test_the_letter_opens_it(visit):
     page = visit()
-    page.keyboard.press("a")
+    press_letter(page, "a")
     page.wait_for_url(re.compile("/attack"))
     expect(page.get_by_test_id("attack")).to_have_attribute("data-key", re.compile(r"\w"), timeout=60_000)
+
+
+def test_without_the_own_server_the_page_answers_what_the_hand_moves(browser, tmp_path):
+    port = free_port()
+    with (
+        serve(plain_streamlit(port), port, tmp_path / "log.txt") as plain,
+        watched(browser, plain) as watch,
+    ):
+        page = watch.page
+        page.goto(f"/attack?{urlencode(QUICK)}")
+        found = box(page)
+        before = found.get_attribute("data-key") or ""
+        asked = []
+        page.on("request", lambda r: asked.append(r.url) if "/answers/" in r.url else None)
+        page.get_by_test_id("attack-eps").focus()
+        page.keyboard.press("ArrowRight")
+        expect(found).not_to_have_attribute("data-key", before)
+        page.wait_for_url(re.compile("eps="))
+        box(page)
+        assert asked == []
+        assert watch.problems() == []

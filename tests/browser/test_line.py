@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from pages import overflow, wait_until_drawn
+from pages import overflow, press_letter, wait_until_drawn
 from playwright.sync_api import Locator, Page, expect
 
 WHOLE = {"weights": "untrained", "data": "moons"}
@@ -199,6 +199,6 @@ def test_it_fits_a_hand(page, visit):
 
 def test_the_letter_opens_it(visit):
     page = visit()
-    page.keyboard.press("l")
+    press_letter(page, "l")
     page.wait_for_url(re.compile("/line"))
     expect(page.locator(".line")).to_have_attribute("data-pieces", re.compile(r"\d"), timeout=60_000)

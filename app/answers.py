@@ -1,0 +1,103 @@
+"""Answers to a component by plain requests, without a run of the page: what the hand moves has no time for one.
+
+    offer = answers.offered("attack", basis, answer)   # in a view; its component asks at offer.path
+    app = st.App(..., routes=answers.routes())         # in the server
+
+`basis` is all that answers rest on besides the report: with another basis the path changes, so that no answer to an
+older page is mistaken for one to this. Plain `streamlit run` has no routes; there every report goes to the page.
+"""
+
+import json
+import secrets
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.compute import Unusable
+
+# Relative to the address of a view, whose last part it replaces; so it holds behind a proxy's prefix, too.
+FOLDER = "answers"
+# Bytes of a report; those of a view are about two thousand.
+MOST_BYTES = 64 * 1024
+
+Answer = Callable[[Mapping[str, Any]], bytes | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """What answers the reports of one view in one session.
+
+    answer(report): a block of bytes, or None where the page has to be asked; the report holds the path as `answers`.
+    """
+
+    name: str
+    basis: Any
+    answer: Answer
+
+    @property
+    def path(self) -> str:
+        return f"{FOLDER}/{self.name}" if _offers.is_open else ""
+
+
+class _Offers:
+    """All offers at hand, by name. A session holds its own; those of sessions that have ended are gone."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.named: weakref.WeakValueDictionary[str, Offer] = weakref.WeakValueDictionary()
+
+
+_offers = _Offers()
+
+
+def offered(view: str, basis: Any, answer: Answer) -> Offer:
+    """This session's offer for a view: the one that it has, or a new one where the basis is another."""
+    key = f"_{view}_offer"
+    found = st.session_state.get(key)
+    if found is None or found.basis != basis:
+        found = st.session_state[key] = Offer(secrets.token_urlsafe(12), basis, answer)
+        _offers.named[found.name] = found
+    return found
+
+
+def routes() -> list[Route]:
+    """The routes that a server needs; from now on views offer answers."""
+    _offers.is_open = True
+    return [Route(f"/{FOLDER}/{{name}}", _answered, methods=["POST"])]
+
+
+async def _answered(request: Request) -> Response:
+    """The answer to a report (JSON); 204 where the page has to be asked."""
+    report = await _report(request)
+    offer = _offers.named.get(request.path_params["name"])
+    block = None if report is None or offer is None else await run_in_threadpool(_block, offer, report)
+    if block is None:
+        return Response(status_code=204)
+    return Response(block, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _report(request: Request) -> Mapping[str, Any] | None:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            return None
+    try:
+        report = json.loads(body)
+    except ValueError:
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def _block(offer: Offer, report: Mapping[str, Any]) -> bytes | None:
+    try:
+        return offer.answer({**report, "answers": offer.path})
+    except Unusable:  # the page says why
+        return None
