@@ -270,6 +270,7 @@ def test_the_curves_file_has_a_line_for_every_rung_that_is_there():
     assert lines[1].startswith(",0 0,")  # ReLU has no γ
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rung", "measure", "place"),
     [(4, Measure(), {}), (0, Measure("linf"), {}), (6, Measure(logit=1), {"window": "0.5,0.5,0.25"})],

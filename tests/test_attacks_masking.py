@@ -40,6 +40,7 @@ def test_relu_shows_no_sign_of_masking():
     assert masking.n == found.correct.sum()
 
 
+@pytest.mark.slow
 def test_k_wta_with_few_winners_is_masked_and_the_adaptive_attack_shows_it():
     found, x, labels = judged_with(0.05, 200)
     masking = diagnosed(trained(0.05), x, labels, found)

@@ -609,6 +609,7 @@ def test_the_help_shows_the_defaults_of_the_library(capsys):
     assert "0.2:0.1:0.005:2" in text
 
 
+@pytest.mark.slow
 def test_the_examples_run(capsys, monkeypatch):
     beside = Path(os.environ.get("KWTA_DATA", ROOT.parent / "shared" / "data"))
     monkeypatch.setenv("KWTA_DATA", str(beside)) if beside.is_dir() else monkeypatch.delenv("KWTA_DATA", raising=False)
@@ -648,6 +649,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_program_with_130_and_the_old_checkpoint(saved):
