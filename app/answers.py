@@ -7,16 +7,17 @@
 older page is mistaken for one to this. Plain `streamlit run` has no routes; there every report goes to the page.
 """
 
+import asyncio
 import json
 import secrets
 import weakref
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -24,6 +25,8 @@ from app.compute import Unusable
 
 # Relative to the address of a view, whose last part it replaces; so it holds behind a proxy's prefix, too.
 FOLDER = "answers"
+# Threads for what the hand does, and for mere questions, which wait for something new: no move waits for them.
+MOVES, QUESTIONS = 8, 64
 # Bytes of a report; those of a view are about two thousand.
 MOST_BYTES = 64 * 1024
 
@@ -55,6 +58,8 @@ class _Offers:
 
 
 _offers = _Offers()
+_moves = ThreadPoolExecutor(MOVES, "kwta-moves")
+_questions = ThreadPoolExecutor(QUESTIONS, "kwta-questions")
 
 
 def offered(view: str, basis: Any, answer: Answer) -> Offer:
@@ -70,14 +75,18 @@ def offered(view: str, basis: Any, answer: Answer) -> Offer:
 def routes() -> list[Route]:
     """The routes that a server needs; from now on views offer answers."""
     _offers.is_open = True
-    return [Route(f"/{FOLDER}/{{name}}", _answered, methods=["POST"])]
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return [Route(f"{'/' if base else ''}{base}/{FOLDER}/{{name}}", _answered, methods=["POST"])]
 
 
 async def _answered(request: Request) -> Response:
     """The answer to a report (JSON); 204 where the page has to be asked."""
-    report = await _report(request)
     offer = _offers.named.get(request.path_params["name"])
-    block = None if report is None or offer is None else await run_in_threadpool(_block, offer, report)
+    report = None if offer is None else await _report(request)
+    block = None
+    if offer is not None and report is not None:
+        threads = _questions if "poll" in report else _moves
+        block = await asyncio.get_running_loop().run_in_executor(threads, _block, offer, report)
     if block is None:
         return Response(status_code=204)
     return Response(block, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
@@ -85,13 +94,13 @@ async def _answered(request: Request) -> Response:
 
 async def _report(request: Request) -> Mapping[str, Any] | None:
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MOST_BYTES:
-            return None
     try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                return None
         report = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError, ClientDisconnect):
         return None
     return report if isinstance(report, dict) else None
 

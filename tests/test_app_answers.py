@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -16,15 +18,19 @@ from app.compute import Unusable
 def served(monkeypatch) -> Starlette:
     """A server that has nothing but the routes of answers, of which no other test is to know."""
     monkeypatch.setattr(answers, "_offers", answers._Offers())
-    monkeypatch.setattr(answers, "st", SimpleNamespace(session_state={}))
+    monkeypatch.setattr(answers, "st", SimpleNamespace(session_state={}, get_option=lambda _name: ""))
     return Starlette(routes=answers.routes())
 
 
 def asked(server: Starlette, path: str, body: bytes, method: str = "POST", pieces: int = 1) -> tuple[int, bytes]:
     """Status and body of the answer; the request's body comes in so many pieces."""
-    size = -(-len(body) // pieces) or 1
-    parts = [body[i : i + size] for i in range(0, len(body), size)] or [b""]
-    incoming = [{"type": "http.request", "body": part, "more_body": i < len(parts) - 1} for i, part in enumerate(parts)]
+    return asyncio.run(answered(server, path, body, method, pieces))
+
+
+async def answered(server: Starlette, path: str, body: bytes, method: str, pieces: int) -> tuple[int, bytes]:
+    size = -(-len(body) // pieces) or 1 if pieces else 0
+    parts = [body[i * size : (i + 1) * size] for i in range(pieces)]
+    incoming = [{"type": "http.request", "body": p, "more_body": i < pieces - 1} for i, p in enumerate(parts)]
     sent: list[dict] = []
 
     async def receive() -> dict:
@@ -41,7 +47,7 @@ def asked(server: Starlette, path: str, body: bytes, method: str = "POST", piece
         "query_string": b"",
         "headers": [],
     }
-    asyncio.run(server(scope, receive, send))
+    await server(scope, receive, send)
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
 
@@ -65,6 +71,7 @@ def test_a_report_is_answered_and_the_answer_can_say_where_it_was_asked(served):
     [
         *(b"", b"[]", b"3", b'"eps"', b"{", b"\xff\xfe", b'{"of": "nothing"}', b'{"of": "trouble"}'),
         json.dumps({"long": "x" * answers.MOST_BYTES}).encode(),
+        b"[" * 60_000,
     ],
     ids=lambda body: body[:20].decode("latin-1"),
 )
@@ -80,6 +87,45 @@ def test_a_defect_is_no_answer_and_is_not_hidden(served):
     offer = answers.offered("attack", "digits", broken)
     with pytest.raises(ZeroDivisionError):
         asked(served, offer.path, b"{}")
+
+
+def test_who_leaves_while_he_tells_gets_no_answer(served):
+    offer = answers.offered("attack", "digits", echo)
+    assert asked(served, offer.path, b"", pieces=0) == (204, b"")
+
+
+def test_no_move_waits_for_questions(served, monkeypatch):
+    enough = threading.Event()
+
+    def answer(report) -> bytes:
+        if "poll" in report:
+            enough.wait(60)
+        return b"here"
+
+    offer = answers.offered("attack", "digits", answer)
+    with ThreadPoolExecutor(2) as two:
+        monkeypatch.setattr(answers, "_questions", two)
+
+        async def crowd() -> tuple[int, int]:
+            polls = [asyncio.create_task(answered(served, offer.path, b'{"poll": 1}', "POST", 1)) for _ in range(5)]
+            await asyncio.sleep(0.05)
+            moved = await asyncio.wait_for(answered(served, offer.path, b'{"moving": true}', "POST", 1), 30)
+            open_ = sum(not poll.done() for poll in polls)
+            enough.set()
+            await asyncio.gather(*polls)
+            return moved[0], open_
+
+        assert asyncio.run(crowd()) == (200, 5)
+
+
+def test_the_routes_lie_below_the_path_that_all_is_served_at(monkeypatch):
+    monkeypatch.setattr(answers, "_offers", answers._Offers())
+    at = SimpleNamespace(session_state={}, get_option={"server.baseUrlPath": "/lab/"}.get)
+    monkeypatch.setattr(answers, "st", at)
+    server = Starlette(routes=answers.routes())
+    offer = answers.offered("attack", "digits", echo)
+    assert asked(server, f"lab/{offer.path}", b"{}")[0] == 200
+    assert asked(server, offer.path, b"{}")[0] == 404
 
 
 def test_only_a_path_that_was_offered_is_answered_and_only_to_a_report(served):

@@ -17,6 +17,7 @@ import torch
 from streamlit.testing.v1 import AppTest
 from torch import Generator
 
+from app import answers as page_answers
 from app.compute import (
     Unusable,
     attack,
@@ -579,9 +580,31 @@ def test_a_request_is_answered_as_the_page_would_and_another_network_is_left_to_
     assert {c: one["key"] for c, one in told(at)["columns"].items()} == {
         c: one["key"] for c, one in header["columns"].items()
     }
-    for other in ({"who": "relu"}, {"learned": "trained"}, {"eps": "much"}, {"image": "9,9,9"}, {"steps": None}):
+    for other in (
+        {"who": "relu"},
+        {"learned": "trained"},
+        {"eps": "much"},
+        {"image": "9,9,9"},
+        {"steps": None},
+        {"seq": "x"},
+    ):
         assert answer({**report, **other}) is None
     assert answer({"seq": 1}) is None
+
+
+def test_an_offer_made_while_training_does_not_outlast_it(monkeypatch):
+    monkeypatch.setattr(page_answers, "_offers", page_answers._Offers())
+    page_answers._offers.is_open = True
+    at = opened(data="moons", image="0.1,0.2", queries=40)
+    done = trained.snapshot(trained.which(Setup(data="moons@0.05"), "untrained"))
+    path = told(at)["answers"]
+    assert path.startswith(page_answers.FOLDER)
+    monkeypatch.setattr(trained, "snapshot", lambda _which: replace(done, is_done=False))
+    assert told(at.run())["answers"] == ""
+    monkeypatch.setattr(trained, "snapshot", lambda _which: done)
+    assert told(at.run())["answers"] not in ("", path)
+    header, _ = unpacked(at.session_state["_attack_offer"].answer({**told(at)["state"], "seq": 1}))
+    assert header["training"]["done"]
 
 
 def test_what_the_browser_shows_no_longer_is_not_made_any_more():

@@ -92,18 +92,19 @@ export default mounted((root, send) => {
     busy: () => Boolean(drag),
     before: () => (untold = false),
     answers: () => d?.answers ?? "",
-    take: inTurn(async (bytes) => {
+    async take(bytes, isLate) {
       const next = await unpacked(bytes);
-      if (next.answers === d.answers) arrive(next);
-      else talk.answered(next.seq, false); // to the page before this one
-    }),
+      if (next.answers !== d.answers || isLate()) talk.answered(next.seq, false); // to the page as it was before
+      else arrive(next, true);
+    },
   });
   const { moved, movedByKey, rested } = talk;
   const isComplete = () => d.training.done && points && COLUMNS.every((name) => columns[name].whole && columns[name].way) && isMapped();
   const isMapped = () => scene.error || (scene.parts.length >= PARTS && isOfThese(scene) && scene.across === state.across && (scene.across === "ends" || d.planar || scene.column === state.column));
   const isOfThese = (s) => COLUMNS.every((name, i) => s.attempts?.[i] === columns[name]?.key);
 
-  function adopt(next) {
+  // isEcho: what it says of the controls is what the hand has told.
+  function adopt(next, isEcho) {
     const isOwn = !state || talk.isOwn(next.seq) || next.data !== d?.data;
     talk.answered(next.seq, isOwn);
     if (!isOwn && !drag && state && next.columns.white.key !== columns.white?.key) return; // overtaken
@@ -113,7 +114,7 @@ export default mounted((root, send) => {
       points = null;
     }
     d = next;
-    if (isOwn && !drag && !talk.resting && !untold) state = { ...next.state };
+    if (isOwn && !isEcho && !drag && !talk.resting && !untold) state = { ...next.state };
     for (const name of COLUMNS) adoptColumn(name, next.columns[name]);
     if (next.scene) adoptScene(next.scene, next.state);
     if (next.points !== undefined) points = { ...(next.training_points ?? {}), name: next.data };
@@ -124,8 +125,8 @@ export default mounted((root, send) => {
     talk.poll();
   }
 
-  function arrive(next) {
-    adopt(next);
+  function arrive(next, isEcho = false) {
+    adopt(next, isEcho);
     draw();
     if (!playing) speak();
   }
@@ -720,6 +721,9 @@ export default mounted((root, send) => {
   const stopKeys = keys({ ArrowLeft: () => goTo(place - 1), ArrowRight: () => goTo(place + 1), Home: () => goTo(0), End: () => goTo(last()), " ": toggle, 1: () => choose("white"), 2: () => choose("black"), 3: () => choose("adaptive") });
 
   function slide(element, apply) {
+    let byKey = false;
+    listen(element, "keydown", () => (byKey = true));
+    listen(element, "pointerdown", () => (byKey = false));
     listen(element, "input", () => {
       apply(Number(element.value));
       untold = true;
@@ -731,7 +735,8 @@ export default mounted((root, send) => {
     listen(element, "change", () => {
       drag = null;
       restart();
-      moved();
+      if (byKey) movedByKey();
+      else moved();
       draw();
     });
   }
@@ -856,7 +861,11 @@ export default mounted((root, send) => {
   window.addEventListener("resize", resized);
 
   return {
-    update: inTurn(async (bytes) => arrive(await unpacked(bytes))),
+    update: inTurn(async (bytes) => {
+      const next = await unpacked(bytes);
+      talk.heard();
+      arrive(next);
+    }),
     destroy() {
       playing = false;
       clock.stop();

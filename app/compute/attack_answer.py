@@ -25,8 +25,6 @@ AHEAD, CHUNK = 64, 64
 BRIEF = {"white": AHEAD, "black": 2, "adaptive": 2}
 # Seconds for which an answer waits for its first place, and for anything new.
 FIRST, PATIENCE = 0.06, 0.15
-# Seconds for which an answer waits for the borders on a way that has just ended.
-LATER = 0.02
 # Bytes from which a block is gzipped: a browser takes longer to unpack less than to hear it.
 PACKED = 1 << 14
 # Training points on the map.
@@ -167,8 +165,7 @@ def _column(
     is_told = is_whole and start + len(told) >= len(found)
     made = attack.way(attempt, snapshot, supply) if is_told and found and snapshot.is_done and not had[1] else None
     if made:
-        made.want(2)
-        made.wait(2, LATER)
+        made.want(2)  # the next answer brings it
     return {
         "way": _way(made, arrays),
         "key": attack_specs.name(attempt),

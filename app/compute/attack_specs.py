@@ -74,6 +74,16 @@ def step_reader(known: Data) -> Callable[[str], float]:
     return _number("the step size", 1e-6, max(1.0, side(known)))
 
 
+def first_eps(known: Data) -> float:
+    """The radius at first, as its reader reads it."""
+    return eps_reader(known)(str(FIRST_EPS * side(known)))
+
+
+def first_step(known: Data) -> float:
+    """The step size at first, as its reader reads it."""
+    return step_reader(known)(str(FIRST_STEP * side(known)))
+
+
 def side(known: Data) -> float:
     """The side of the data box."""
     return known.box[1] - known.box[0]

@@ -22,6 +22,7 @@ AT_ONCE = threading.Semaphore(2)
 
 
 _alive: "weakref.WeakSet[Supply]" = weakref.WeakSet()
+_named: "weakref.WeakValueDictionary[str, Supply]" = weakref.WeakValueDictionary()
 
 
 @atexit.register
@@ -63,8 +64,8 @@ class Haste:
 
 def let_go(names: Collection[str]) -> None:
     """Make no more of the supplies of these names, unless somebody asks again."""
-    for supply in list(_alive):
-        if supply.name and supply.name in names:
+    for name in names:
+        if supply := _named.get(name):
             supply.rest()
 
 
@@ -87,6 +88,8 @@ class Supply(Generic[T]):
         self._changed = threading.Condition()
         self._making = threading.Lock()  # by one thread at a time
         _alive.add(self)
+        if name:
+            _named[name] = self
 
     def want(self, n: int) -> None:
         """Go on until there are n items."""

@@ -21,7 +21,6 @@ FIRST_IMAGE = "7"
 def controls(setup: Setup) -> tuple[Control, ...]:
     """The view's own controls; which inputs, losses and γ there are depends on data and network."""
     known = data.data(setup.data)
-    span = attack_specs.side(known)
     gammas = line.reader(networks.spec(setup).sizes, read_gamma)
     first = FIRST_IMAGE if len(known.x_test) > int(FIRST_IMAGE) else "0"
     return (
@@ -29,14 +28,14 @@ def controls(setup: Setup) -> tuple[Control, ...]:
         Control("who", "Network", "kwta", "", one_of("the network", [*trained.ACTIVATIONS]), False),
         Control("learned", "Weights", "trained", "", one_of("the weights", [*trained.WEIGHTS]), False),
         Control("agamma", "γ on this page", setup.gamma, "", gammas, False),
-        Control("eps", "ε", attack_specs.FIRST_EPS * span, "", attack_specs.eps_reader(known), False),
+        Control("eps", "ε", attack_specs.first_eps(known), "", attack_specs.eps_reader(known), False),
         Control("ball", "Norm", "linf", "", one_of("the norm", [*attack_specs.NORMS]), False),
         Control("white", "White-box", "pgd", "", one_of("the white-box attack", [*attack_specs.WHITE]), False),
         Control("black", "Black-box", "square", "", one_of("the black-box attack", [*attack_specs.BLACK]), False),
         Control("adaptive", "Adaptive", "smoothed", "", one_of("the estimator", [*attack_specs.ADAPTIVE]), False),
         Control("loss", "Loss", "cross-entropy", "", one_of("the loss", attack_specs.losses(known)), False),
         Control("rule", "Step", "absolute", "", one_of("the step rule", attack_specs.RULES), False),
-        Control("stride", "Size", attack_specs.FIRST_STEP * span, "", attack_specs.step_reader(known), False),
+        Control("stride", "Size", attack_specs.first_step(known), "", attack_specs.step_reader(known), False),
         Control("steps", "Steps", 40, "", whole("the number of steps", 1, attack_specs.MOST_STEPS), False),
         Control("begin", "Start", "clean", "", one_of("the start", ("clean", "random")), False),
         Control("queries", "Queries", 1000, "", whole("the queries", 10, attack_specs.MOST_QUERIES), False),
@@ -82,9 +81,8 @@ def heard() -> None:
 def draw(setup: Setup, rows: tuple[Control, ...], chosen: dict, told: dict) -> None:
     aim, snapshot = attack.target(setup, chosen["learned"], chosen["who"], chosen["agamma"], chosen["image"])
     bare = {"bare": state.is_presenting()}
-    offer = answers.offered(
-        "attack", (setup, snapshot.which, snapshot.frames), partial(answer, setup, rows, snapshot, bare)
-    )
+    basis = (setup, snapshot.which, snapshot.frames, snapshot.is_done)
+    offer = answers.offered("attack", basis, partial(answer, setup, rows, snapshot, bare))
     now = {"seq": picture.sequence("attack"), "answers": offer.path if snapshot.is_done else ""}
     shown = {key: chosen[key] for key in KEYS} | bare
     component("attack")(
@@ -102,7 +100,9 @@ def answer(
 ) -> bytes | None:
     """The answer to a report on the network that the page has drawn; None where it asks for another."""
     chosen = picture.understood(told, rows, KEYS)
-    if chosen is None or trained.which(setup, chosen["learned"], chosen["who"]) != snapshot.which:
+    if chosen is None or not isinstance(told.get("seq"), int):
+        return None
+    if trained.which(setup, chosen["learned"], chosen["who"]) != snapshot.which:
         return None
     aim = attack.target_of(snapshot, chosen["agamma"], chosen["image"])
     return attack_answer.packed(aim, snapshot, chosen | bare, dict(told))

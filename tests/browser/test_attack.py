@@ -1,11 +1,12 @@
 """The Attack view under the hand: playing, ε and γ, choosing, typing, the link, keeping pictures."""
 
 import re
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
 from pages import overflow, press_letter, wait_until_drawn
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 from server import free_port, plain_streamlit, serve
 from watching import watched
 
@@ -80,12 +81,74 @@ def test_what_the_hand_moves_is_answered_without_a_run_of_the_page(visit):
         page.keyboard.press("ArrowRight")
         expect(page.get_by_test_id("attack")).not_to_have_attribute("data-key", keys[-1] or "")
         keys.append(page.get_by_test_id("attack").get_attribute("data-key"))
-    assert "eps=" not in page.url  # the page hears of it at rest
     moves = [report["eps"] for status, report in asked if report.get("moving") and status == 200]
     assert len(set(moves)) == 3
     page.wait_for_url(re.compile(rf"eps={moves[-1]}"))
     box(page)
     assert {status for status, _ in asked} == {200}
+
+
+def test_where_requests_find_nobody_or_are_never_answered_the_page_answers(watch, visit):
+    page = visit("attack", **QUICK)
+    found = box(page)
+    asked = []
+
+    def refuse(route) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(status=405)
+
+    page.route("**/answers/**", refuse)
+    slider = page.get_by_test_id("attack-eps")
+    for _ in range(3):
+        key = found.get_attribute("data-key") or ""
+        slider.focus()
+        page.keyboard.press("ArrowRight")
+        expect(found).not_to_have_attribute("data-key", key)
+        box(page)
+    assert len(asked) == 1  # and no more at this path
+    assert all("405" in problem for problem in watch.problems())
+    page.unroute("**/answers/**")
+    page.reload()
+    box(page)
+    page.route("**/answers/**", lambda _route: None)
+    key, value = found.get_attribute("data-key") or "", slider.input_value()
+    page.keyboard.press("ArrowRight")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(found).not_to_have_attribute("data-key", key)
+    box(page)
+    assert slider.input_value() != value
+
+
+def test_an_answer_that_comes_late_does_not_undo_a_step_back(visit):
+    page = visit("attack", **QUICK | {"queries": 9000})
+    found = box(page)
+    slider = page.get_by_test_id("attack-eps")
+    first, key = slider.input_value(), found.get_attribute("data-key") or ""
+    held = []
+    page.route("**/answers/**", lambda r: held.append(r) if "poll" in r.request.post_data_json else r.continue_())
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(re.compile("eps="))
+    n = len(held)
+    for _ in range(50):  # a question after the page has heard of the move
+        page.wait_for_timeout(20)
+        if len(held) > n:
+            break
+    page.go_back()
+    page.wait_for_url(lambda url: "eps=" not in url)
+    expect(slider).to_have_value(first)
+    for route in held:
+        with suppress(Error):  # given up meanwhile
+            route.continue_()
+    page.unroute("**/answers/**")
+    page.wait_for_timeout(500)
+    page.get_by_test_id("attack-play").focus()
+    page.keyboard.press("3")  # tells the page all values
+    page.wait_for_url(re.compile("column=adaptive"))
+    assert "eps=" not in page.url
+    expect(slider).to_have_value(first)
+    expect(found).to_have_attribute("data-key", key)
 
 
 def test_gamma_moves_on_the_page(visit):
