@@ -332,13 +332,13 @@ export default mounted((root, send) => {
   }
 
   function paintCard(s, a, name, live) {
-    const c = shown(name), p = here(name), colour = colours.columns[name];
+    const c = shown(name), p = here(name), colour = colours.columns[name], own = columns[name];
     const isChosen = name === chosen();
     s.rect(a.x, a.y, a.w, a.h - 4, { stroke: isChosen ? colour : colours.border, width: isChosen ? 2 : 1, radius: 5 });
     if (live) hits.push({ ...a, call: () => choose(name) });
     const x = a.x + 8, w = a.w - 16;
     text(s, x, a.y + 13, fit(s, title(name), w, { size: 15, weight: 600 }), { size: 15, weight: 600, fill: colour });
-    text(s, x, a.y + 32, fit(s, verdict(c), w, { size: 14, weight: 700 }), { size: 14, weight: c.fooled >= 0 ? 700 : 400 });
+    text(s, x, a.y + 32, fit(s, verdict(own), w, { size: 14, weight: 700 }), { size: 14, weight: own.fooled >= 0 ? 700 : 400 });
     if (!p) return;
     const side = Math.min(74, (w - 60) / 2.6), y = a.y + 44;
     if (d.planar) paintPoint(s, x, y, side, p.delta);
@@ -357,6 +357,8 @@ export default mounted((root, send) => {
       const sum = gained(c, Math.min(at(c), c.way.ways - 1)), words = `slopes ${signed(sum.slopes, 2)}, jumps ${signed(sum.jumps, 2)}`;
       text(s, x, a.y + a.h - 15, fit(s, [`margin ${number(p.margin)}: ${words}`, words, `margin ${number(p.margin)}`], w, { size: 13 }), { size: 13 });
     } else text(s, x, a.y + a.h - 15, fit(s, [`margin ${number(p.margin)} · ${thousands(p.queries)} queries`, `margin ${number(p.margin)}`], w, { size: 13 }), { size: 13 });
+    // What the hand has left behind, until there is something newer.
+    if (own.stale && drag) s.rect(a.x + 2, a.y + 42, a.w - 4, a.h - 48, { fill: colours.background, alpha: 0.55 });
   }
 
   // Margin (fooled above 0) or loss along the steps; black-box attacks climb the margin.
