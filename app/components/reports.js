@@ -9,7 +9,8 @@
 //   busy()          whether questions have to wait, for the hand moves
 //   before()        called before a report of what the hand did
 //   answers()       where reports are answered without a run of the page (app/answers.py); "" for nowhere
-//   take(bytes, isLate)   called with such an answer; isLate() says whether the page has said something else meanwhile
+//   take(bytes, isLate)   called with such an answer; a promise that it is taken. isLate(): whether the page has said something
+//                   else meanwhile
 // Of what it returns: moved(moving) and movedByKey() after the hand did something, rested() once keys rest, heard() when the
 // page has said something, poll() when an answer is here, answered(seq) with its number, isOwn(seq) whether it knows all that
 // the hand did, stop().
@@ -17,50 +18,53 @@
 const EVERY_MS = 50; // between two reports while the hand moves
 const REST_MS = 350; // after the last key
 const LOST_MS = 3000; // after which an answer counts as lost
+const MOST_LOST = 2; // answers in a row; then a path is no longer asked
 const WAIT_MS = 50; // until a question that has to wait is thought of again
 
 function reports(send, { values, wants, busy, before = () => {}, answers = () => "", take = () => {} }) {
-  let sent = 0, asked = 0, timer = 0, resting = 0;
-  let atRest = false; // the hand has let go, and the page hears of it once its answer is here
+  let sent = 0, told = 0, asked = 0, timer = 0, resting = 0;
   let isBehind = false; // there were answers that the page knows nothing of
   let isOver = false;
-  const asker = asking(answers, (report, bytes, isLate, isLast) => {
+  const toPage = (report) => {
+    asked = performance.now();
+    told = report.seq;
+    isBehind = false;
+    send("moved", report);
+  };
+  const asker = asking(answers, async (report, bytes, isLate) => {
     if (bytes) {
       isBehind = true;
-      take(bytes, isLate);
-    } else if (report.seq === sent && !atRest) send("moved", report); // the page knows why, and says it
-    if (atRest && isLast && !report.poll) toPage();
+      await take(bytes, isLate);
+    } else if (report.poll || (report.seq === sent && told < sent)) toPage(report); // it knows why, and says it
   });
-  const tell = (more, ask) => {
+  const ask = (report) => {
     asked = performance.now();
-    const report = { ...values(), seq: sent, ...more };
-    if (ask) return asker.ask(report);
-    isBehind = false;
-    return send("moved", report);
+    asker.ask(report);
   };
-  const does = (more, ask) => {
-    if (isOver) return;
+  const report = (more) => ({ ...values(), seq: sent, ...more });
+  const did = () => {
     sent += 1;
     before();
-    tell(more, ask);
   };
-  const toPage = () => {
-    clearTimeout(resting);
-    resting = 0;
-    atRest = false;
-    does({ moving: false }, false);
-  };
+  // What the hand sees comes first. While it moves the page hears nothing of it, where requests are answered.
   const soon = throttled((moving) => {
-    const ask = asker.isOpen();
-    atRest = ask && !moving;
-    does({ moving: ask || moving }, ask); // what the hand sees comes first
+    if (isOver) return;
+    did();
+    const isOpen = asker.isOpen();
+    if (isOpen) ask(report({ moving: true }));
+    if (!isOpen || !moving) toPage(report({ moving }));
   }, EVERY_MS);
+  const rest = () => {
+    resting = 0;
+    if (!asker.isOpen()) return self.moved();
+    did();
+    return toPage(report({ moving: false }));
+  };
   const self = {
     moved(moving = false) {
-      if (moving) {
+      if (!moving || asker.isOpen()) {
         clearTimeout(resting);
         resting = 0;
-        atRest = false;
       }
       soon(moving);
       if (!moving) soon.flush();
@@ -72,7 +76,7 @@ function reports(send, { values, wants, busy, before = () => {}, answers = () =>
     },
     rested() {
       clearTimeout(resting);
-      resting = setTimeout(toPage, REST_MS);
+      resting = setTimeout(rest, REST_MS);
     },
     get resting() { return resting !== 0; },
     heard: () => asker.heard(),
@@ -80,13 +84,13 @@ function reports(send, { values, wants, busy, before = () => {}, answers = () =>
       clearTimeout(timer);
       if (isOver) return;
       if (ms === null) {
-        if (isBehind && !resting && !atRest) tell({ poll: Math.random() }, false); // what is below the picture is whole now, too
+        if (isBehind && !busy() && !resting) toPage(report({ poll: Math.random() })); // what is below the picture is whole now, too
         return;
       }
       timer = setTimeout(() => {
         if (wants() === null) return;
         if (document.hidden || busy() || (asked && performance.now() - asked < LOST_MS)) return self.poll(WAIT_MS);
-        tell({ poll: Math.random() }, asker.isOpen());
+        (asker.isOpen() ? ask : toPage)(report({ poll: Math.random() }));
         self.poll();
       }, ms);
     },
@@ -106,29 +110,33 @@ function reports(send, { values, wants, busy, before = () => {}, answers = () =>
 }
 
 // One request at a time to where() answers: the newest report waits for the answer to what the hand did before; a mere
-// question is given up. done(report, bytes, isLate, isLast): with the answer, or null where there is none, and whether no
-// report waited for it.
+// question is given up. done(report, bytes, isLate): with the answer, or null where there is none.
 function asking(where, done) {
-  let current = null, next = null, said = 0, closed = "";
+  let current = null, next = null, said = 0, closed = "", lost = 0;
+  const isOpen = () => where() !== "" && where() !== closed;
   async function ask(report) {
     if (current && !current.report.poll) {
       if (!report.poll) next = report;
       return;
     }
     current?.control.abort();
-    const mine = (current = { report, control: new AbortController(), said });
-    const lost = setTimeout(() => mine.control.abort(), LOST_MS);
+    const mine = (current = { report, control: new AbortController(), said, isLost: false });
+    const timer = setTimeout(() => {
+      mine.isLost = true;
+      mine.control.abort();
+    }, LOST_MS);
     const path = where();
     const { bytes, isServed } = await answerTo(path, report, mine.control.signal);
-    clearTimeout(lost);
+    clearTimeout(timer);
     if (current !== mine) return;
     current = null;
-    if (!isServed) closed = path;
-    const isLate = () => report.poll !== undefined && said !== mine.said;
+    lost = mine.isLost ? lost + 1 : 0;
+    if (!isServed || lost >= MOST_LOST) closed = path;
     const follows = next;
     next = null;
-    done(report, bytes, isLate, follows === null);
-    if (follows) ask(follows);
+    done(report, bytes, () => report.poll !== undefined && said !== mine.said);
+    if (follows && isOpen()) ask(follows);
+    else if (follows) done(follows, null, () => false);
   }
   const stop = () => {
     current?.control.abort();
@@ -138,7 +146,7 @@ function asking(where, done) {
     said += 1;
     if (current?.report.poll) stop();
   };
-  return { ask, heard, stop, isOpen: () => where() !== "" && where() !== closed };
+  return { ask, heard, stop, isOpen };
 }
 
 // The bytes of an answer, null for none; and whether there is anybody at this path at all.
