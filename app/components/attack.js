@@ -166,7 +166,8 @@ export default mounted((root, send) => {
   // ----- what is shown
 
   const shown = (name) => columns[name]?.stale ?? columns[name];
-  const last = () => Math.max(1, ...COLUMNS.map((name) => (shown(name)?.places.length ?? 1) - 1));
+  const steps = () => Math.max(0, ...COLUMNS.map((name) => (shown(name)?.places.length ?? 1) - 1));
+  const last = () => Math.max(1, steps()); // of the slider, which has two ends
   const isAtEnd = () => place >= last();
   const at = (c) => (c?.places.length ? Math.min(Math.round(Math.floor(place)), c.places.length - 1) : -1);
   const here = (name) => {
@@ -577,7 +578,7 @@ export default mounted((root, send) => {
   function placeWords() {
     part("place").max = String(last());
     part("place").value = String(Math.floor(place));
-    setText(part("place-says"), `step ${Math.floor(place)} of ${last()}`);
+    setText(part("place-says"), `step ${Math.min(Math.floor(place), steps())} of ${steps()}`);
     box.dataset.place = String(Math.floor(place));
   }
 

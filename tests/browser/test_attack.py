@@ -229,6 +229,7 @@ def test_an_input_that_is_wrong_without_attack_teaches_nothing_of_gradients(visi
     box(page)
     expect(page.get_by_test_id("attack-see")).to_contain_text("wrong here without any attack")
     expect(page.get_by_test_id("attack-why")).to_be_empty()
+    expect(page.locator(".place-says")).to_have_text("step 0 of 0")
 
 
 @pytest.mark.parametrize("black", ["square", "search", "noise"])
